@@ -1,0 +1,48 @@
+# Every target sets up what it needs. "make" alone lists the targets.
+
+GO          ?= go
+FUZZTIME    ?= 30s
+KILLS       ?= 50
+SEED        ?=
+KEEP        ?=
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+BIN         := bin
+
+.DEFAULT_GOAL := help
+.PHONY: help build setup test demo torture sabotage lint fmt fuzz clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/binlogproxy
+	$(GO) build -trimpath -o $(BIN)/binlogproxy ./cmd/binlogproxy
+
+setup: ## Make sure that a container engine runs and the MySQL image exists
+	@testenv/setup/setup.sh
+
+test: setup ## Unit, property and integration tests, race detector on
+	$(GO) test -race -timeout 20m ./...
+	@$(MAKE) --no-print-directory sabotage
+
+demo: setup build ## A primary, the proxy and a replica under load, then proof; KEEP=1 leaves them running
+	$(GO) run ./testenv/cmd/demo -binary $(BIN)/binlogproxy $(if $(KEEP),-keep)
+
+torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
+	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
+
+sabotage: ## Five broken builds must each turn a test red
+	@testenv/sabotage.sh
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+fmt: ## Format the code
+	gofmt -w .
+
+fuzz: ## Run each fuzz target for FUZZTIME
+	@testenv/fuzz.sh $(FUZZTIME)
+
+clean: ## Remove what was built
+	rm -rf $(BIN)
