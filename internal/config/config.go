@@ -1,0 +1,161 @@
+// Package config is binlogproxy's configuration: one struct, one function that
+// fills in defaults, one that reports every mistake at once. Unknown keys are
+// mistakes. Secrets stand in files or in the environment, never in the
+// configuration itself.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is everything that a daemon is told.
+type Config struct {
+	DataDir    string   `yaml:"data-dir"`     // where the logs are kept, one folder a source; must be given
+	ExitOnStop bool     `yaml:"exit-on-stop"` // end the process when a source stops for good; default: go on serving
+	Log        Log      `yaml:"log"`
+	HTTP       HTTP     `yaml:"http"`
+	Sources    []Source `yaml:"sources"` // at least one
+}
+
+// Log says what is logged, on standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info (default), warn, error
+	Format string `yaml:"format"` // text (default), json
+}
+
+// HTTP is the listener of /metrics, /livez, /readyz and /status.
+type HTTP struct {
+	Listen string `yaml:"listen"` // host:port; default 127.0.0.1:9851; "off": none
+}
+
+// Source is one primary that is followed, kept and served.
+type Source struct {
+	Name             string        `yaml:"name"`              // folder under data-dir and label of metrics; default "main"
+	Address          string        `yaml:"address"`           // host:port of the primary; must be given
+	User             string        `yaml:"user"`              // at the primary; must be given
+	Password         SecretRef     `yaml:",inline"`           // password-file or password-env; neither: no password
+	ServerID         uint32        `yaml:"server-id"`         // ours as a replica, unique among all replicas; must be given, not 0
+	ReportHost       string        `yaml:"report-host"`       // shown by SHOW REPLICAS at the primary; default: empty
+	From             string        `yaml:"from"`              // where an empty archive begins: oldest (default), newest or a file name
+	OnGap            string        `yaml:"on-gap"`            // when the primary has purged what is missing: continue (default), stop
+	Heartbeat        time.Duration `yaml:"heartbeat"`         // period asked of the primary; default 10s
+	ConnectTimeout   time.Duration `yaml:"connect-timeout"`   // default 10s
+	ReconnectMax     time.Duration `yaml:"reconnect-max"`     // longest pause between tries; default 30s
+	Listen           string        `yaml:"listen"`            // host:port where downstreams connect; default 127.0.0.1:3307; "off": none
+	Accounts         []Account     `yaml:"accounts"`          // who may connect there; at least one unless listen is off
+	MaxConnections   int           `yaml:"max-connections"`   // of downstreams at once; default 1024
+	AdvertiseVersion string        `yaml:"advertise-version"` // server version in the greeting; default: the primary's
+}
+
+// Account is a downstream's login.
+type Account struct {
+	User     string    `yaml:"user"`
+	Password SecretRef `yaml:",inline"`
+}
+
+// SecretRef says where a secret stands. At most one of both is set.
+type SecretRef struct {
+	File string `yaml:"password-file"` // a file whose content, less a final newline, is the password
+	Env  string `yaml:"password-env"`  // the name of an environment variable
+}
+
+// Set reports whether the reference names a place.
+func (r SecretRef) Set() bool { return r.File != "" || r.Env != "" }
+
+// Read returns the secret; empty where none is referred to.
+func (r SecretRef) Read() (string, error) {
+	switch {
+	case r.File != "":
+		b, err := os.ReadFile(r.File)
+		if err != nil {
+			return "", fmt.Errorf("password file: %w", err)
+		}
+		return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+	case r.Env != "":
+		value, ok := os.LookupEnv(r.Env)
+		if !ok {
+			return "", fmt.Errorf("the environment has no variable %s for a password", r.Env)
+		}
+		return value, nil
+	}
+	return "", nil
+}
+
+// Load reads a YAML file. Unknown keys are errors; defaults are not filled in yet.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	c, err := Parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads YAML. An empty input is an empty configuration.
+func Parse(r io.Reader) (*Config, error) {
+	var c Config
+	decoder := yaml.NewDecoder(r)
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return nil, plainKeys(err)
+	}
+	return &c, nil
+}
+
+var unknownField = regexp.MustCompile(`field (\S+) not found in type config\.\w+`)
+
+// plainKeys says "unknown key" where the YAML library speaks of Go types.
+func plainKeys(err error) error {
+	return errors.New(unknownField.ReplaceAllString(err.Error(), `unknown key "$1"`))
+}
+
+// Default values.
+const (
+	DefaultHTTPListen     = "127.0.0.1:9851"
+	DefaultListen         = "127.0.0.1:3307"
+	DefaultHeartbeat      = 10 * time.Second
+	DefaultConnectTimeout = 10 * time.Second
+	DefaultReconnectMax   = 30 * time.Second
+	DefaultMaxConnections = 1024
+	// Off as a listen address opens no listener.
+	Off = "off"
+)
+
+// FillDefaults sets every field that was left out.
+func (c *Config) FillDefaults() {
+	setDefault(&c.Log.Level, "info")
+	setDefault(&c.Log.Format, "text")
+	setDefault(&c.HTTP.Listen, DefaultHTTPListen)
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		if len(c.Sources) == 1 {
+			setDefault(&s.Name, "main")
+			setDefault(&s.Listen, DefaultListen)
+		}
+		setDefault(&s.From, "oldest")
+		setDefault(&s.OnGap, "continue")
+		setDefault(&s.Heartbeat, DefaultHeartbeat)
+		setDefault(&s.ConnectTimeout, DefaultConnectTimeout)
+		setDefault(&s.ReconnectMax, DefaultReconnectMax)
+		setDefault(&s.MaxConnections, DefaultMaxConnections)
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

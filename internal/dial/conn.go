@@ -1,0 +1,131 @@
+package dial
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+)
+
+// Conn is a logged-in connection. One goroutine at a time uses it.
+type Conn struct {
+	options Options
+	client  *client.Conn
+	raw     net.Conn // what the dialer gave, below TLS; closed beside other calls
+}
+
+// Open connects and logs in. The error is an *UnreachableError, a *DeniedError,
+// a *StatementError, or that of ctx.
+func Open(ctx context.Context, options Options) (*Conn, error) {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, options.timeout())
+	defer cancel()
+
+	c := &Conn{options: options}
+	var stop func() bool
+	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dial := options.Dial
+		if dial == nil {
+			dial = new(net.Dialer).DialContext
+		}
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.raw = conn
+		stop = context.AfterFunc(ctx, func() { expire(conn) })
+		return conn, nil
+	}
+	attributes := func(c *client.Conn) error {
+		c.SetAttributes(options.Attributes)
+		if options.TLS != nil {
+			c.SetTLSConfig(options.TLS)
+		}
+		return nil
+	}
+
+	err := protect(func() (err error) {
+		c.client, err = client.ConnectWithDialer(ctx, "", options.Addr, options.User, options.Password.Reveal(), "", dialer, attributes)
+		return err
+	})
+	// A deadline that was reached after the login has already spoilt the connection.
+	if stop != nil && !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil && c.raw != nil {
+		c.raw.Close()
+	}
+	switch {
+	case err == nil:
+		return c, nil
+	case parent.Err() != nil:
+		return nil, parent.Err()
+	case c.raw == nil:
+		return nil, options.loginError("connect", err)
+	case ctx.Err() != nil:
+		return nil, options.loginError("login", fmt.Errorf("no answer within %s", options.timeout()))
+	}
+	return nil, options.loginError("login", err)
+}
+
+// ServerVersion is what the server's greeting said.
+func (c *Conn) ServerVersion() string { return c.client.GetServerVersion() }
+
+// ID is the connection's id at the server.
+func (c *Conn) ID() uint32 { return c.client.GetConnectionID() }
+
+// Close breaks the connection off, without COM_QUIT: it may be called in any
+// state, and beside a call that waits.
+func (c *Conn) Close() error { return c.raw.Close() }
+
+// Result is the answer to a statement, as text. NULL is the empty string.
+type Result struct {
+	Columns []string
+	Rows    [][]string
+}
+
+// Query runs one statement and returns its rows; of a statement without any,
+// an empty Result. After an *UnreachableError or an error of ctx the connection
+// is of no more use.
+func (c *Conn) Query(ctx context.Context, statement string) (Result, error) {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, c.options.timeout())
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { expire(c.raw) })
+	var result Result
+	err := protect(func() error {
+		r, err := c.client.Execute(statement)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		result, err = textResult(r)
+		return err
+	})
+	if !stop() {
+		if parent.Err() != nil {
+			return Result{}, parent.Err()
+		}
+		return Result{}, c.options.statementError(statement, fmt.Errorf("no answer within %s", c.options.timeout()))
+	}
+	if err != nil {
+		return Result{}, c.options.statementError(statement, err)
+	}
+	return result, nil
+}
+
+// expire makes every call that waits for conn return at once.
+func expire(conn net.Conn) { _ = conn.SetDeadline(time.Unix(1, 0)) }
+
+// protect turns a panic of go-mysql's decoders, which do not check the lengths
+// that a server claims, into an error.
+func protect(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the answer is not that of a MySQL server: %v", r)
+		}
+	}()
+	return f()
+}

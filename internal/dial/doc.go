@@ -1,0 +1,9 @@
+// Package dial connects to a MySQL source or target: address, time limit,
+// login, a few statements, and the bare connection for whoever speaks the
+// protocol on from there.
+//
+// Login is go-mysql's client. Three things around it are ours: a context ends
+// every wait, a panic of its decoders on a hostile greeting becomes an error,
+// and no error holds the password. What its buffered reader might hold back is
+// checked before the connection is handed over.
+package dial

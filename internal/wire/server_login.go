@@ -1,0 +1,281 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// LoginLimit is how many bytes a client may send before it is authenticated, in
+// all its packets together.
+const LoginLimit = 64 << 10
+
+// ServerLogin is the server's side of one login:
+//
+//	server                                   client
+//	Greeting                           →
+//	                                   ←     HandshakeResponse
+//	AuthSwitchRequest                  →                          if the plug-in or the nonce must change
+//	                                   ←     auth data
+//	[caching_sha2_password, a password that is not empty:]
+//	AuthMoreData 03                    →                          fast path: the response verifies
+//	AuthMoreData 04                    →                          else full authentication
+//	                                   ←     02                   "send the key", without TLS
+//	AuthMoreData, PEM                  →
+//	                                   ←     RSA block; over TLS the password and a NUL
+//	OK, or ERR 1045                    →
+//
+// The client's auth data counts only if it was made for the plug-in of the
+// greeting and the account can use that one; in all other cases it is asked
+// again, as mysqld does. A client without PLUGIN_AUTH cannot be asked again and
+// is taken to mean mysql_native_password.
+//
+// An unknown user passes through the same steps and gets the same refusal as a
+// wrong password. (sql/auth/sql_authentication.cc, acl_authenticate;
+// sql/auth/sha2_password.cc, caching_sha2_password_authenticate.)
+type ServerLogin struct {
+	Greeting   Greeting // with LoginCapabilities at least; its Nonce is chosen here
+	Accounts   Accounts
+	RSAKey     *RSAKey   // nil: full authentication needs a secure connection
+	Random     io.Reader // for nonces; crypto/rand.Reader outside tests
+	Secure     bool      // nobody can listen (TLS, unix socket): passwords may come in the clear
+	ClientHost string    // for the text of a refusal
+}
+
+// Authenticated is what a login that succeeded has told.
+type Authenticated struct {
+	User          string
+	Database      string       // to be selected now; not checked here
+	Capabilities  Capabilities // what both sides have set
+	MaxPacketSize uint32
+	Collation     uint8
+	Attributes    Attributes
+	Plugin        string // that was used for the proof
+}
+
+var (
+	errTLSNotOffered = errors.New("client wants TLS, which was not offered")
+	errBadHandshake  = Errorf(ERHandshake, "Bad handshake")
+)
+
+// Run performs the login on a new connection. When it returns without an error,
+// OK has been sent and commands may follow, each after Conn.ResetSequence.
+//
+// An *Error has been sent to the client: ERAccessDenied for a refusal. With any
+// other error the connection broke, or the client did not keep to the protocol
+// and was told ERHandshake if it could be. In both cases the caller closes the
+// connection. The caller also sets the deadline.
+func (l *ServerLogin) Run(c *Conn) (*Authenticated, error) {
+	x := loginExchange{ServerLogin: l, conn: c, budget: LoginLimit}
+	err := x.run()
+	if err == nil {
+		return x.result(), nil
+	}
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		if err := x.send(refusal.Append(nil)); err != nil {
+			return nil, fmt.Errorf("refuse login from %s: %w", l.ClientHost, err)
+		}
+		return nil, err
+	}
+	if isProtocolError(err) {
+		err = errors.Join(err, x.send(errBadHandshake.Append(nil)))
+	}
+	return nil, fmt.Errorf("login from %s: %w", l.ClientHost, err)
+}
+
+// loginExchange is the state of one login.
+type loginExchange struct {
+	*ServerLogin
+	conn   *Conn
+	budget int // bytes that the client may still send
+	nonce  Nonce
+
+	response HandshakeResponse
+	account  Account // of response.User, or a decoy
+	known    bool    // false: no proof for account counts
+	plugin   string  // that the client has to prove itself by
+}
+
+// run returns nil only behind a proof that counts.
+func (x *loginExchange) run() error {
+	if err := x.greet(); err != nil {
+		return err
+	}
+	if err := x.readResponse(); err != nil {
+		return err
+	}
+	x.account, x.known = x.Accounts.Lookup(x.response.User)
+	x.account, x.known = x.account.orDecoy(x.known)
+	data, err := x.authData()
+	if err != nil {
+		return err
+	}
+	proved, err := x.prove(data)
+	if err != nil {
+		return err
+	}
+	if !proved || !x.known {
+		return x.refusal(data)
+	}
+	ok := OK{Status: x.Greeting.Status}
+	return x.send(ok.Append(nil, x.capabilities()))
+}
+
+func (x *loginExchange) greet() error {
+	var err error
+	if x.nonce, err = NewNonce(x.Random); err != nil {
+		return err
+	}
+	greeting := x.Greeting
+	greeting.Nonce = x.nonce
+	x.conn.ResetSequence()
+	return x.send(greeting.Append(nil))
+}
+
+func (x *loginExchange) readResponse() error {
+	payload, err := x.read()
+	if err != nil {
+		return err
+	}
+	if IsSSLRequest(payload) {
+		return errTLSNotOffered
+	}
+	x.response, err = DecodeHandshakeResponse(payload)
+	x.conn.disown() // the response aliases it
+	return err
+}
+
+// authData settles the plug-in and returns the client's data for it and
+// x.nonce, which it asks for if the response has none.
+func (x *loginExchange) authData() ([]byte, error) {
+	if !x.response.Capabilities.Has(CapPluginAuth) {
+		x.plugin = NativePassword
+		return x.response.AuthData, nil
+	}
+	offered := x.Greeting.Plugin
+	x.plugin = x.account.plugin(x.response.Plugin, offered)
+	if x.plugin == x.response.Plugin && x.plugin == offered {
+		return x.response.AuthData, nil
+	}
+	var err error
+	if x.nonce, err = NewNonce(x.Random); err != nil {
+		return nil, err
+	}
+	request := AuthSwitchRequest{Plugin: x.plugin, Nonce: x.nonce}
+	return x.ask(request.Append(nil))
+}
+
+// prove reports whether the client has the password of x.account, going on with
+// full authentication if the plug-in has that.
+func (x *loginExchange) prove(data []byte) (bool, error) {
+	if !x.account.holds(x.plugin) {
+		return false, nil
+	}
+	if x.plugin == NativePassword {
+		return x.account.Native.Verify(data, x.nonce), nil
+	}
+	verifier := x.account.CachingSHA2
+	proved := verifier.Verify(data, x.nonce)
+	switch {
+	case isEmptyPassword(data) || len(data) != len(verifier):
+		return proved, nil
+	case proved && x.known:
+		return true, x.sendMore([]byte{cachingSHA2FastOK})
+	default:
+		return x.proveInFull(verifier)
+	}
+}
+
+// proveInFull asks for the password itself.
+func (x *loginExchange) proveInFull(verifier *CachingSHA2Verifier) (bool, error) {
+	data, err := x.askMore([]byte{cachingSHA2NeedsFull})
+	if err != nil {
+		return false, err
+	}
+	wantsKey := len(data) == 1 && data[0] == cachingSHA2RequestKey
+	var password []byte
+	switch {
+	case x.Secure && !wantsKey:
+		password, err = cleartextPassword(data)
+	case x.RSAKey == nil:
+		return false, nil
+	default:
+		if wantsKey {
+			if data, err = x.askMore(x.RSAKey.public); err != nil {
+				return false, err
+			}
+		}
+		password, err = x.RSAKey.DecryptPassword(data, x.nonce)
+	}
+	if err != nil {
+		return false, nil // not a password, and so not the password
+	}
+	proved := verifier.VerifyPassword(password)
+	clear(password)
+	return proved, nil
+}
+
+func (x *loginExchange) refusal(data []byte) *Error {
+	used := "YES"
+	if isEmptyPassword(data) {
+		used = "NO"
+	}
+	return Errorf(ERAccessDenied, "Access denied for user '%s'@'%s' (using password: %s)",
+		x.response.User, x.ClientHost, used)
+}
+
+func (x *loginExchange) capabilities() Capabilities {
+	return x.response.Capabilities & x.Greeting.Capabilities
+}
+
+func (x *loginExchange) result() *Authenticated {
+	return &Authenticated{
+		User:          x.response.User,
+		Database:      x.response.Database,
+		Capabilities:  x.capabilities(),
+		MaxPacketSize: x.response.MaxPacketSize,
+		Collation:     x.response.Collation,
+		Attributes:    x.response.Attributes,
+		Plugin:        x.plugin,
+	}
+}
+
+func (x *loginExchange) ask(payload []byte) ([]byte, error) {
+	if err := x.send(payload); err != nil {
+		return nil, err
+	}
+	return x.read()
+}
+
+func (x *loginExchange) askMore(data []byte) ([]byte, error) {
+	if err := x.sendMore(data); err != nil {
+		return nil, err
+	}
+	return x.read()
+}
+
+func (x *loginExchange) sendMore(data []byte) error {
+	more := AuthMoreData{Data: data}
+	return x.send(more.Append(nil))
+}
+
+func (x *loginExchange) send(payload []byte) error {
+	if err := x.conn.WritePacket(payload); err != nil {
+		return err
+	}
+	return x.conn.Flush()
+}
+
+func (x *loginExchange) read() ([]byte, error) {
+	payload, err := x.conn.ReadPacket(x.budget)
+	x.budget -= len(payload)
+	return payload, err
+}
+
+// isProtocolError reports whether the client can still be told what it did.
+func isProtocolError(err error) bool {
+	_, malformed := errors.AsType[*MalformedError](err)
+	_, tooLarge := errors.AsType[*PacketTooLargeError](err)
+	_, outOfOrder := errors.AsType[*SequenceError](err)
+	return malformed || tooLarge || outOfOrder || errors.Is(err, errTLSNotOffered)
+}
