@@ -1,0 +1,119 @@
+package archive
+
+import (
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Append takes the next bytes of the current event; see replica.Sink. The bytes
+// are copied. It waits while both buffers are full, and then for the disk. What it
+// has taken is neither durable nor visible before a commit, which Flush or a full
+// buffer begins.
+func (l *Log) Append(part []byte, last bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.readyLocked(); err != nil {
+		return err
+	}
+	if l.file != fileOpen {
+		return &StreamError{Reason: "an event before StartFile"}
+	}
+	if l.compare != nil {
+		return l.compareLocked(part, last)
+	}
+	if err := l.in.take(part, last); err != nil {
+		return err
+	}
+	if err := l.copyLocked(part); err != nil {
+		return err
+	}
+	if !last {
+		return nil
+	}
+	out, err := l.in.end(part)
+	if err != nil {
+		return err
+	}
+	l.active.note(out)
+	return nil
+}
+
+// copyLocked puts p into the active buffer, handing it over whenever it is full.
+func (l *Log) copyLocked(p []byte) error {
+	for {
+		n := min(len(p), cap(l.active.data)-len(l.active.data))
+		l.active.data = append(l.active.data, p[:n]...)
+		if p = p[n:]; len(p) == 0 {
+			return nil
+		}
+		l.flush = true
+		l.cond.Broadcast()
+		for len(l.active.data) == cap(l.active.data) {
+			l.cond.Wait()
+			if err := l.readyLocked(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readyLocked says why nothing can be taken, if so.
+func (l *Log) readyLocked() error {
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.stop != nil:
+		return l.stop
+	}
+	return l.fault
+}
+
+// Flush says that nothing more is to be had for now: what was appended is
+// committed as soon as the disk is free. It does not wait.
+func (l *Log) Flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.active.data) > 0 && !l.flush {
+		l.flush = true
+		l.cond.Broadcast()
+	}
+}
+
+// End gives the position behind the last whole event held; ok is false while
+// nothing is held. What was appended counts before it is durable.
+func (l *Log) End() (end replication.Position, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return replication.Position{File: l.in.name, Offset: l.in.at.offset}, l.file != noFile
+}
+
+// settleLocked forgets an unfinished event and waits until everything before it is
+// committed. It returns the fault that keeps it from that.
+func (l *Log) settleLocked() error {
+	torn := l.in.seen > 0
+	l.in.abort()
+	if end := l.in.at.offset; torn && l.fault == nil {
+		if b := l.active; b.base < end {
+			b.data = b.data[:end-b.base]
+		} else {
+			b.data = b.data[:0]
+		}
+	}
+	for (l.busy || len(l.active.data) > 0) && l.fault == nil && l.stop == nil {
+		l.flush = true
+		l.cond.Broadcast()
+		l.cond.Wait()
+	}
+	if l.fault != nil {
+		return l.fault
+	}
+	if l.stop != nil || l.cur == nil || l.cur.written == l.cur.end.offset {
+		l.active.base = l.in.at.offset
+		return l.stop
+	}
+	if err := l.doLocked(l.dropUnfinished); err != nil {
+		l.failLocked(err)
+		return err
+	}
+	l.active.base = l.in.at.offset
+	return nil
+}

@@ -1,0 +1,35 @@
+package archive
+
+import "github.com/binlogproxy/binlogproxy/replication"
+
+// batch is one of the two commit buffers: a run of a file's bytes and what was
+// learned of them on the way in. Its slices are reused.
+type batch struct {
+	base     int64 // offset of data[0]
+	data     []byte
+	points   []point
+	gtids    []replication.GTID // of the transactions that ended in it, in order
+	previous *replication.GTIDSet
+	end      cursor // behind the last whole event; its offset may lie before base
+}
+
+func (b *batch) reset(base int64) {
+	*b = batch{base: base, data: b.data[:0], points: b.points[:0], gtids: b.gtids[:0]}
+}
+
+func (b *batch) next() int64 { return b.base + int64(len(b.data)) }
+
+// note records the outcome of an event that ends in the batch.
+func (b *batch) note(out outcome) {
+	if out.gtid.Number != 0 {
+		b.gtids = append(b.gtids, out.gtid)
+	}
+	if out.previous != nil {
+		b.previous = out.previous
+	}
+	if out.point != nil {
+		p := *out.point
+		p.gtids = len(b.gtids)
+		b.points = append(b.points, p)
+	}
+}

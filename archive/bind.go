@@ -1,0 +1,84 @@
+package archive
+
+import (
+	"path"
+	"slices"
+)
+
+// Bind ties the directory to the server id. The first call names the timeline and
+// returns when that is durable; a later one, also after a restart, compares, and
+// returns an *IdentityError for another server. A server may change its server_id:
+// its uuid says who it is.
+func (l *Log) Bind(id Identity) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	if held, ok := l.Identity(); ok {
+		if held.Flavor != id.Flavor || held.ServerUUID != id.ServerUUID {
+			return &IdentityError{Held: held, Found: id}
+		}
+		return l.stop
+	}
+	return l.doLocked(func() error { return l.bind(id) })
+}
+
+// Identity gives the server that the directory is tied to, if it is.
+func (l *Log) Identity() (Identity, bool) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	if len(l.source.Timelines) == 0 {
+		return Identity{}, false
+	}
+	id, err := l.source.Timelines[len(l.source.Timelines)-1].identity()
+	return id, err == nil
+}
+
+// bind makes the first timeline: its directory and empty catalog, then source.json.
+func (l *Log) bind(id Identity) error {
+	t := timelineDoc{
+		Number: 1, ID: id.ServerUUID.String(), Flavor: id.Flavor.String(),
+		ServerUUID: id.ServerUUID.String(), ServerID: id.ServerID,
+	}
+	dir := path.Join(l.dir, t.dir())
+	if err := makeDir(l.fs, dir); err != nil {
+		return l.diskError("create directory", dir, err)
+	}
+	name := catalogPath(dir)
+	f, err := l.fs.OpenFile(name, Create)
+	if err != nil {
+		return l.diskError("create", name, err)
+	}
+	doc := sourceDoc{Format: formatVersion, Epoch: 1, Timelines: []timelineDoc{t}}
+	if err := syncDir(l.fs, dir); err != nil {
+		f.Close()
+		return l.diskError("fsync", dir, err)
+	}
+	if err := l.writeSource(doc); err != nil {
+		f.Close()
+		return err
+	}
+	l.catalog = &catalog{fs: l.fs, path: name, file: f}
+	l.nextSeq = 1
+	l.publish(func(v *view) { v.Timeline = t.dir() })
+	return nil
+}
+
+func catalogPath(dir string) string { return path.Join(dir, "catalog") }
+
+// writeSource replaces source.json, durably.
+func (l *Log) writeSource(doc sourceDoc) error {
+	content, err := doc.encode()
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(l.fs, sourcePath(l.dir), content); err != nil {
+		return l.diskError("replace", sourcePath(l.dir), err)
+	}
+	l.pubMu.Lock()
+	l.source = doc
+	l.source.Timelines, l.source.Gaps = slices.Clone(doc.Timelines), slices.Clone(doc.Gaps)
+	l.pubMu.Unlock()
+	return nil
+}

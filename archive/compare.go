@@ -1,0 +1,121 @@
+package archive
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// comparison holds what a resumed stream sends again against what is held.
+type comparison struct {
+	offset int64 // of the next byte
+	seen   int64 // bytes of the current event
+	end    int64 // of what is held
+	buf    []byte
+}
+
+const compareBuffer = 64 << 10
+
+// compareLocked takes the next bytes of a resumed stream. At the end of what is
+// held it goes over to writing.
+func (l *Log) compareLocked(part []byte, last bool) error {
+	c := l.compare
+	for len(part) > 0 {
+		n := min(len(part), len(c.buf), int(min(c.end-c.offset, compareBuffer)))
+		if n == 0 {
+			return l.historyError(c.offset, part, fmt.Sprintf("what is held ends there, within an event of the source that has %d bytes more", len(part)))
+		}
+		held := c.buf[:n]
+		if m, err := l.cur.data.ReadAt(held, c.offset); m < n {
+			return l.failCompareLocked(err)
+		}
+		if i := firstDifference(held, part[:n]); i < n && sabotaged != noCompare {
+			return l.historyError(c.offset+int64(i), part[i:], "other bytes")
+		}
+		part = part[n:]
+		c.offset += int64(n)
+		c.seen += int64(n)
+	}
+	if !last {
+		return nil
+	}
+	c.seen = 0
+	if c.offset == c.end {
+		l.compare = nil
+		l.unproven.Store(false)
+		l.markDue = true
+		l.cond.Broadcast()
+	}
+	return nil
+}
+
+func firstDifference(a, b []byte) int {
+	if bytes.Equal(a, b) {
+		return len(a)
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return len(a)
+}
+
+func (l *Log) failCompareLocked(err error) error {
+	e := &DiskError{Op: "read", File: l.filePath(l.in.name), Err: err}
+	l.failLocked(e)
+	return e
+}
+
+// historyError describes a difference at offset in the current file.
+func (l *Log) historyError(offset int64, found []byte, reason string) error {
+	expected := make([]byte, min(excerptSize, max(0, l.in.at.offset-offset)))
+	if n, err := l.cur.data.ReadAt(expected, offset); n < len(expected) {
+		l.logger.Warn("cannot show the bytes held", "file", l.in.name, "offset", offset, "error", err)
+		expected = expected[:n]
+	}
+	return &HistoryError{
+		File: l.in.name, Offset: offset, Expected: expected,
+		Found: bytes.Clone(found[:min(len(found), excerptSize)]), Reason: reason,
+	}
+}
+
+// maxDumpOffset is the largest position that COM_BINLOG_DUMP can name.
+const maxDumpOffset = 1<<32 - 1
+
+// resumeOffset finds the start of the last event from which the compared stretch
+// is long enough: CompareBack before the end, or before the recorded mark while
+// what stands behind that is unproven.
+func (l *Log) resumeOffset() (int64, error) {
+	of := l.cur
+	target := of.end.offset
+	if l.unproven.Load() {
+		target = min(target, l.floor)
+	}
+	target = min(target-l.opts.CompareBack, maxDumpOffset)
+	from := replication.FirstEventOffset
+	if target <= from {
+		return from, nil
+	}
+	for _, start := range of.starts {
+		if start <= target {
+			from = start
+		}
+	}
+	c := chunker{file: of.data, name: of.name, offset: from, buf: make([]byte, compareBuffer)}
+	for {
+		var head [replication.HeaderSize]byte
+		if n, err := of.data.ReadAt(head[:], from); n < len(head) {
+			return 0, &DiskError{Op: "read", File: l.filePath(of.name), Err: err}
+		}
+		size, err := c.eventSize(head[:], from, of.end.offset)
+		if err != nil {
+			return 0, err
+		}
+		if from+size > target {
+			return from, nil
+		}
+		from += size
+	}
+}

@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"slices"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Gap records for good that the source has lost what follows End; see replica.Sink.
+// When it returns, that is durable, and readers that reach the end of the cut file
+// get a *GapError. Where nothing is held there is nothing to cut: it does nothing.
+//
+// If next is gone too before StartFile(next) was called, Gap may be called again:
+// the record is replaced.
+func (l *Log) Gap(reason, next string, previous *replication.GTIDSet) error {
+	if err := replication.ValidFileName(next); err != nil {
+		return &StreamError{Position: replication.Position{File: next}, Err: err}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.readyLocked(); err != nil || l.file == noFile {
+		return err
+	}
+	l.compare = nil
+	if err := l.settleLocked(); err != nil {
+		return err
+	}
+	if err := l.doLocked(func() error { return l.cut(reason, next, previous) }); err != nil {
+		l.failLocked(err)
+		return err
+	}
+	l.file = fileCut
+	return nil
+}
+
+// cut is run by the committer, all batches being committed. source.json is first:
+// recovery finishes from there.
+func (l *Log) cut(reason, next string, previous *replication.GTIDSet) error {
+	doc := l.source
+	doc.Gaps = slices.Clone(doc.Gaps)
+	gap := Gap{
+		Timeline: len(doc.Timelines), Next: next, Reason: reason, Detected: l.opts.Now(),
+		Missing: previous.Subtract(l.Executed()),
+	}
+	if of := l.cur; of != nil {
+		gap.Seq, gap.size = of.seq, of.end.offset
+		gap.From = replication.Position{File: of.name, Offset: of.end.boundary}
+	} else { // the last gap again
+		last := l.gaps[len(l.gaps)-1]
+		gap.Seq, gap.From, gap.size = last.Seq, last.From, last.size
+		doc.Gaps = doc.Gaps[:len(doc.Gaps)-1]
+	}
+	doc.Gaps = append(doc.Gaps, gap.doc())
+	if err := l.writeSource(doc); err != nil {
+		return err
+	}
+	l.logger.Error("the source has lost what follows: a gap is recorded", "from", gap.From, "next", next, "missing", gap.Missing, "reason", reason)
+	l.showGap(gap)
+	return l.closeCut(gap)
+}
+
+// showGap adds a recorded gap to what readers see, in place of one of the same file.
+func (l *Log) showGap(gap Gap) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	l.gaps = slices.Clone(l.gaps)
+	if n := len(l.gaps); n > 0 && l.gaps[n-1].Seq == gap.Seq {
+		l.gaps = l.gaps[:n-1]
+	}
+	l.gaps = append(l.gaps, gap)
+	l.missing = &replication.GTIDSet{}
+	for _, g := range l.gaps {
+		l.missing.AddSet(g.Missing)
+	}
+	l.publishLocked(func(v *view) {
+		if n := len(v.files); n > 0 && v.files[n-1].Seq == gap.Seq {
+			f := v.files[n-1]
+			f.Cut = &Cut{Offset: gap.From.Offset, Reason: gap.Reason}
+			v.setFile(f)
+		}
+	})
+}
+
+// closeCut hands the cut file to the sealer.
+func (l *Log) closeCut(gap Gap) error {
+	of := l.cur
+	if of == nil {
+		return nil
+	}
+	of.finish()
+	if err := l.writeIndex(of); err != nil {
+		return err
+	}
+	l.cutProof = &fileProof{Size: of.end.offset, CRC32C: crcHex(of.sum.file)}
+	l.sealer.add(of.describe(l.source.Epoch, &Cut{Offset: gap.From.Offset, Reason: gap.Reason}))
+	of.close()
+	l.cur = nil
+	return nil
+}
+
+// gapBehind finds the gap at the end of a cut file.
+func (l *Log) gapBehind(seq uint64) (Gap, bool) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	for _, g := range l.gaps {
+		if g.Seq == seq {
+			return g, true
+		}
+	}
+	return Gap{}, false
+}

@@ -1,0 +1,194 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Log is the log of one source. The methods of replica.Sink (Resume, End,
+// StartFile, Append, Flush, Gap) are called by one goroutine at a time; everything
+// else may be called at any time.
+type Log struct {
+	opts   Options
+	fs     FS
+	dir    string
+	logger *slog.Logger
+	lock   io.Closer
+
+	// What the receiving side and the committer hand each other.
+	mu        sync.Mutex
+	cond      *sync.Cond // of mu; one for all, each change is broadcast
+	in        follower   // reads along with what is appended
+	file      fileState  // whether in follows a file
+	active    *batch     // being filled
+	spare     *batch     // empty; nil while the committer works on it
+	busy      bool       // the committer works on a batch
+	flush     bool       // active is to be committed as soon as may be
+	markDue   bool
+	job       *job
+	fault     error // why the connection must end; Resume repairs it
+	stop      error // why nothing is written any more
+	compare   *comparison
+	closed    bool // no calls are taken any more
+	finishing bool // the committer is to end
+	done      chan struct{}
+
+	// The committer's, or recovery's before there is one.
+	cur         *openFile // nil while no file is open
+	mark        markFile
+	markTimer   *time.Timer
+	markTime    time.Time
+	failedSyncs int // in a row
+
+	// Set by recovery, cleared by the receiving side: bytes behind floor were found
+	// behind the recorded mark, and are not marked before they have been compared.
+	unproven atomic.Bool
+	floor    int64
+
+	catalog  *catalog   // nil while nothing is bound
+	nextSeq  uint64     // of the next file; the receiving side's
+	cutProof *fileProof // of the cut file that StartFile is to follow
+	sealer   sealer
+
+	// What readers see. pubMu is held for moments only.
+	pubMu    sync.Mutex
+	view     atomic.Pointer[view]
+	source   sourceDoc // pubMu for reading beside the receiving side
+	executed *replication.GTIDSet
+	purged   *replication.GTIDSet
+	missing  *replication.GTIDSet // in gaps
+	gaps     []Gap
+	crossed  bool // the first PREVIOUS_GTIDS was seen
+
+	buffers sync.Pool // of readers
+	counts  counters
+}
+
+// fileState says what the receiving side may do next.
+type fileState uint8
+
+const (
+	noFile   fileState = iota // nothing held: StartFile
+	fileOpen                  // events, or StartFile of the next
+	fileCut                   // StartFile of the file behind the gap
+)
+
+// job is what the committer runs between batches for the receiving side.
+type job struct {
+	run  func() error
+	err  error
+	done bool
+}
+
+// Open locks the directory, making it if need be, and recovers what is in it. It
+// may be killed at any time and run again.
+//
+// Errors are a *LockedError, a *FormatError, or what the disk said. Damage to the
+// binlogs is not among them: the log then serves what stands before it, and the
+// receiving side's calls return the *DamageError that State().Stopped shows.
+// Damage to source.json is returned as *DamageError: without it nothing is known.
+func Open(ctx context.Context, opts Options) (*Log, error) {
+	opts = opts.withDefaults()
+	l := &Log{
+		opts: opts, fs: opts.FS, dir: path.Clean(opts.Dir), logger: opts.Logger,
+		active: newBatch(opts.BufferSize), spare: newBatch(opts.BufferSize), done: make(chan struct{}),
+		executed: &replication.GTIDSet{}, purged: &replication.GTIDSet{}, missing: &replication.GTIDSet{},
+	}
+	l.cond = sync.NewCond(&l.mu)
+	l.view.Store(&view{changed: make(chan struct{})})
+	l.buffers.New = func() any { b := make([]byte, opts.ReadBuffer); return &b }
+	l.sealer.init()
+	if err := makeDir(l.fs, l.dir); err != nil {
+		return nil, &DiskError{Op: "create directory", File: l.dir, Err: err}
+	}
+	if err := l.lockDir(); err != nil {
+		return nil, err
+	}
+	if err := l.recover(ctx); err != nil {
+		l.release()
+		return nil, err
+	}
+	go l.commitLoop()
+	go l.sealLoop()
+	return l, nil
+}
+
+func newBatch(size int) *batch { return &batch{data: make([]byte, 0, size)} }
+
+// Close commits what was appended up to the last whole event, waits for complete
+// files to be sealed, records the mark and releases the directory. It may be called
+// more than once. Its error is that of the commit: what was not committed was not
+// acknowledged and will be fetched again.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		<-l.done
+		return nil
+	}
+	l.closed = true
+	l.cond.Broadcast()
+	err := l.settleLocked()
+	if err == nil {
+		err = l.doLocked(l.markNow)
+	}
+	if l.stop != nil {
+		err = nil // the receiving side was told
+	}
+	l.finishing = true
+	l.cond.Broadcast()
+	l.mu.Unlock()
+	l.sealer.close()
+	<-l.done
+	<-l.sealer.done
+	l.release()
+	return err
+}
+
+// release gives back what the log holds open.
+func (l *Log) release() {
+	if l.markTimer != nil {
+		l.markTimer.Stop()
+	}
+	if l.cur != nil {
+		l.cur.close()
+	}
+	if l.catalog != nil {
+		l.catalog.close()
+	}
+	l.closeMark()
+	l.lock.Close()
+}
+
+// stopWith ends the writing for good: err is what the receiving side gets from now on.
+func (l *Log) stopWith(err error) {
+	l.mu.Lock()
+	l.stopLocked(err)
+	l.mu.Unlock()
+}
+
+func (l *Log) stopLocked(err error) {
+	if l.stop != nil {
+		return
+	}
+	l.stop = err
+	l.cond.Broadcast()
+	l.logger.Error("nothing more will be written", "dir", l.dir, "error", err)
+	l.publish(func(v *view) { v.Stopped = err })
+}
+
+func (l *Log) timelineDir() string {
+	return path.Join(l.dir, l.view.Load().Timeline)
+}
+
+func (l *Log) filePath(name string) string  { return path.Join(l.timelineDir(), name) }
+func (l *Log) indexPath(name string) string { return l.filePath(name) + indexSuffix }
+
+const indexSuffix = ".idx"

@@ -1,0 +1,177 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Chunk is a run of a file's bytes.
+type Chunk struct {
+	File   string
+	Offset int64  // of Data[0] in File
+	Data   []byte // whole events; of an event larger than the reader's buffer, its next part. Valid until the next call of Next
+	Part   Part
+}
+
+// Reader reads from a position on, across files, up to the published mark and on as
+// that moves. One goroutine uses it; any number of readers run beside the writing
+// and never hold it up.
+type Reader struct {
+	log    *Log
+	seq    uint64
+	file   Handle
+	chunks chunker
+	buf    *[]byte // from the pool; nil while at the tail
+}
+
+// OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are
+// ErrNoSuchFile, ErrPositionTooSmall (inside the magic number) and
+// ErrPositionTooLarge (beyond the file's end, of the open file beyond the published
+// mark). That an event starts at pos is not checked: Next finds out.
+func (l *Log) OpenAt(pos replication.Position) (*Reader, error) {
+	v := l.view.Load()
+	i := len(v.files) - 1
+	if pos.File == "" {
+		i = min(i, 0)
+		pos.Offset = max(pos.Offset, replication.FirstEventOffset)
+	}
+	for ; pos.File != "" && i >= 0 && v.files[i].Name != pos.File; i-- {
+	}
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("%w: %q", ErrNoSuchFile, pos.File)
+	case pos.Offset < replication.FirstEventOffset:
+		return nil, fmt.Errorf("%w: %s", ErrPositionTooSmall, pos)
+	case pos.Offset > v.end(i):
+		return nil, fmt.Errorf("%w: %s, the end is at %d", ErrPositionTooLarge, pos, v.end(i))
+	}
+	r := &Reader{log: l}
+	if err := r.open(v, i, pos.Offset); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// FileForGTIDs finds the newest file before which nothing lies that is not in set:
+// a replica that has set misses nothing if it reads from there (mysqld:
+// MYSQL_BIN_LOG::find_first_log_not_in_gtid_set). ErrNoSuchFile when there is none.
+func (l *Log) FileForGTIDs(set *replication.GTIDSet) (File, error) {
+	for _, f := range slices.Backward(l.Files()) {
+		if f.GTIDsBefore != nil && set.ContainsSet(f.GTIDsBefore) {
+			return f, nil
+		}
+	}
+	return File{}, ErrNoSuchFile
+}
+
+func (r *Reader) open(v *view, i int, offset int64) error {
+	name := v.files[i].Name
+	p := path.Join(r.log.dir, v.Timeline, name)
+	f, err := r.log.fs.OpenFile(p, ReadOnly)
+	if isNotExist(err) {
+		return fmt.Errorf("%w: %s is missing on the disk", ErrNoSuchFile, p)
+	}
+	if err != nil {
+		return &DiskError{Op: "open", File: p, Err: err}
+	}
+	if r.file != nil {
+		r.file.Close()
+	}
+	r.seq, r.file = v.files[i].Seq, f
+	r.chunks = chunker{file: f, name: name, offset: offset, buf: r.chunks.buf}
+	return nil
+}
+
+// Next gives the next bytes. It never waits for the source: at the published mark
+// it returns ErrTail, after which Log.Changed tells when to call it again. At the
+// end of a cut file it returns a *GapError, before bytes that cannot be an event a
+// *PositionError, before damage that recovery has found the *DamageError.
+func (r *Reader) Next() (Chunk, error) {
+	for {
+		v := r.log.view.Load()
+		i, found := slices.BinarySearchFunc(v.files, r.seq, func(f File, seq uint64) int {
+			return int(int64(f.Seq) - int64(seq))
+		})
+		if !found {
+			return Chunk{}, fmt.Errorf("%w: %s is not held any more", ErrNoSuchFile, r.chunks.name)
+		}
+		chunk, err := r.read(v.end(i))
+		if err != io.EOF {
+			return chunk, err
+		}
+		if err := r.advance(v, i); err != nil {
+			return Chunk{}, err
+		}
+	}
+}
+
+// read gives the next bytes of the file before limit, or io.EOF.
+func (r *Reader) read(limit int64) (Chunk, error) {
+	if r.chunks.offset >= limit && r.chunks.left == 0 {
+		return Chunk{}, io.EOF
+	}
+	if r.buf == nil {
+		r.buf = r.log.buffers.Get().(*[]byte)
+		r.chunks.buf = *r.buf
+	}
+	chunk := Chunk{File: r.chunks.name, Offset: r.chunks.offset}
+	var err error
+	chunk.Data, chunk.Part, err = r.chunks.next(limit)
+	var position *PositionError
+	if err != nil && !errors.As(err, &position) {
+		err = &DiskError{Op: "read", File: r.chunks.name, Err: err}
+	}
+	return chunk, err
+}
+
+// advance goes from the end of files[i] to the next file.
+func (r *Reader) advance(v *view, i int) error {
+	gapSeq := r.seq
+	next := i + 1
+	if v.files[i].Cut == nil {
+		if next == len(v.files) {
+			if v.damage != nil {
+				return v.damage
+			}
+			r.release()
+			return ErrTail
+		}
+		if v.files[next].Seq == r.seq+1 {
+			return r.open(v, next, replication.FirstEventOffset)
+		}
+		gapSeq = r.seq + 1 // a file that was cut before its first event
+	}
+	if gap, ok := r.log.gapBehind(gapSeq); ok {
+		return &GapError{Gap: gap}
+	}
+	return fmt.Errorf("%w: the file behind %s", ErrNoSuchFile, r.chunks.name)
+}
+
+// release gives the buffer back to the pool.
+func (r *Reader) release() {
+	if r.buf != nil {
+		r.log.buffers.Put(r.buf)
+		r.buf, r.chunks.buf = nil, nil
+	}
+}
+
+// Position is that of the next byte that Next will return.
+func (r *Reader) Position() replication.Position {
+	return replication.Position{File: r.chunks.name, Offset: r.chunks.offset}
+}
+
+// Close gives back what the reader holds. It may be called more than once.
+func (r *Reader) Close() error {
+	r.release()
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	return err
+}

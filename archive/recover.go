@@ -1,0 +1,325 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// heldFile is what the catalog says of a file.
+type heldFile struct {
+	begin  beginRecord
+	sealed *manifest
+}
+
+// recover reads the directory and brings the log to where the last process left
+// it. What it changes on the disk are: the torn tail of the catalog, leftovers of
+// an unfinished StartFile, and the torn tail and index of files not yet sealed.
+// Each of these may be interrupted and done again.
+func (l *Log) recover(ctx context.Context) error {
+	found, err := l.recoverSource()
+	if err != nil || !found {
+		return err
+	}
+	t := l.source.Timelines[len(l.source.Timelines)-1]
+	l.publish(func(v *view) { v.Timeline = t.dir() })
+	err = l.recoverFiles(ctx)
+	if err == nil || !permanent(err) {
+		return err
+	}
+	var newer *FormatError
+	if errors.As(err, &newer) {
+		return err
+	}
+	l.logger.Error("damage: what stands before it is served, nothing is written", "error", err)
+	l.stop = err
+	l.sealer.queue = nil
+	l.publish(func(v *view) { v.Stopped, v.damage = err, err })
+	return nil
+}
+
+// recoverSource reads source.json. found is false while nothing is bound.
+func (l *Log) recoverSource() (found bool, err error) {
+	name := sourcePath(l.dir)
+	if err := syncDir(l.fs, l.dir); err != nil {
+		return false, &DiskError{Op: "fsync", File: l.dir, Err: err}
+	}
+	b, err := readFile(l.fs, name)
+	if isNotExist(err) {
+		return false, l.checkUnbound()
+	}
+	if err != nil {
+		return false, &DiskError{Op: "read", File: name, Err: err}
+	}
+	doc, err := decodeSource(b)
+	if newer := (*FormatError)(nil); errors.As(err, &newer) {
+		newer.File = name
+		return false, newer
+	}
+	if err != nil {
+		return false, &DamageError{File: name, Offset: 0, Expected: "the document that was written", Found: err.Error()}
+	}
+	l.source = doc
+	for _, g := range doc.Gaps {
+		gap, err := g.gap()
+		if err != nil {
+			return false, err
+		}
+		l.showGap(gap)
+	}
+	return true, nil
+}
+
+// checkUnbound refuses a directory whose source.json is gone but not its history.
+func (l *Log) checkUnbound() error {
+	names, err := l.fs.ReadDir(l.dir)
+	if err != nil {
+		return &DiskError{Op: "read", File: l.dir, Err: err}
+	}
+	for _, name := range names {
+		catalog := catalogPath(path.Join(l.dir, name))
+		if size, err := l.fs.Stat(catalog); err == nil && size > 0 {
+			return &DamageError{File: sourcePath(l.dir), Expected: "the source that " + catalog + " belongs to", Found: "no such file"}
+		}
+	}
+	return nil
+}
+
+// recoverFiles goes through the catalog's files in order.
+func (l *Log) recoverFiles(ctx context.Context) error {
+	held, err := l.recoverCatalog()
+	m, damaged, markErr := l.recoverMark()
+	if err == nil {
+		err = markErr
+	}
+	if err == nil {
+		err = l.checkMark(m, held)
+	}
+	if err == nil {
+		err = l.removeLeftovers(held)
+	}
+	l.nextSeq = uint64(len(held)) + 1
+	for i, h := range held {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch {
+		case h.sealed != nil:
+			if err := l.recoverSealed(h.sealed); err != nil {
+				return err
+			}
+		case err != nil: // damage behind: nothing that is not proven is touched or shown
+			return err
+		case i < len(held)-1:
+			err := l.recoverComplete(h, held[i+1].begin.After, nil)
+			if err != nil {
+				return err
+			}
+		default:
+			return l.recoverLast(h, m, damaged)
+		}
+	}
+	if err == nil && len(held) > 0 { // the last one is sealed: a cut file
+		last := held[len(held)-1].sealed
+		l.file, l.cutProof = fileCut, &fileProof{Size: last.Size, CRC32C: last.CRC32C}
+		l.in = newFollower(last.Name, l.opts.IndexEvery)
+		l.in.at.offset = last.Size
+	}
+	return err
+}
+
+// recoverCatalog reads the catalog and cuts its torn tail. The files that it lists
+// before damage are returned with the error.
+func (l *Log) recoverCatalog() ([]heldFile, error) {
+	name := catalogPath(l.timelineDir())
+	f, err := l.fs.OpenFile(name, ReadWrite)
+	if isNotExist(err) {
+		return nil, &DamageError{File: name, Expected: "the catalog that source.json relies on", Found: "no such file"}
+	}
+	if err != nil {
+		return nil, &DiskError{Op: "open", File: name, Err: err}
+	}
+	l.catalog = &catalog{fs: l.fs, path: name, file: f}
+	b, err := readFile(l.fs, name)
+	if err != nil {
+		return nil, &DiskError{Op: "read", File: name, Err: err}
+	}
+	records, valid, err := decodeCatalog(b)
+	if newer := (*FormatError)(nil); errors.As(err, &newer) {
+		newer.File = name
+		return nil, newer
+	}
+	if err != nil {
+		err = &DamageError{File: name, Offset: int64(valid), Expected: "a record", Found: err.Error()}
+	}
+	held, at, listErr := listFiles(records)
+	if listErr != nil {
+		return held, &DamageError{File: name, Offset: at, Expected: "a record that follows from those before", Found: listErr.Error()}
+	}
+	if err != nil {
+		return held, err
+	}
+	if valid < len(b) {
+		l.logger.Warn("cut the torn last record of the catalog", "file", name, "offset", valid, "bytes", len(b)-valid)
+		l.counts.cutBytes.Add(int64(len(b) - valid))
+		if err := f.Truncate(int64(valid)); err != nil {
+			return held, &DiskError{Op: "truncate", File: name, Err: err}
+		}
+	}
+	l.catalog.size = int64(valid)
+	if err := syncFile(f); err != nil {
+		return held, &DiskError{Op: "fsync", File: name, Err: err}
+	}
+	if err := syncDir(l.fs, l.timelineDir()); err != nil {
+		return held, &DiskError{Op: "fsync", File: l.timelineDir(), Err: err}
+	}
+	return held, nil
+}
+
+// listFiles turns records into the files that they describe. On an error, at says
+// where the record stands that does not fit.
+func listFiles(records []record) (held []heldFile, at int64, err error) {
+	for _, r := range records {
+		switch {
+		case r.Begin != nil:
+			b := *r.Begin
+			if b.Seq != uint64(len(held))+1 || (b.After == nil) != (len(held) == 0) {
+				return held, r.offset, fmt.Errorf("file %d begins behind %d files", b.Seq, len(held))
+			}
+			if err := replication.ValidFileName(b.Name); err != nil {
+				return held, r.offset, err
+			}
+			held = append(held, heldFile{begin: b})
+		default:
+			m := r.Sealed
+			if m.Seq < 1 || m.Seq > uint64(len(held)) {
+				return held, r.offset, fmt.Errorf("file %d is sealed that did not begin", m.Seq)
+			}
+			h := &held[m.Seq-1]
+			if h.sealed != nil || h.begin.Name != m.Name {
+				return held, r.offset, fmt.Errorf("file %d is sealed as %s", m.Seq, m.Name)
+			}
+			h.sealed = m
+		}
+	}
+	return held, 0, nil
+}
+
+func (l *Log) recoverMark() (m mark, damaged bool, err error) {
+	name := markPath(l.dir)
+	b, err := readFile(l.fs, name)
+	if isNotExist(err) {
+		return mark{}, false, nil
+	}
+	if err != nil {
+		return mark{}, false, &DiskError{Op: "read", File: name, Err: err}
+	}
+	m, damaged, err = decodeMarkFile(b)
+	if newer := (*FormatError)(nil); errors.As(err, &newer) {
+		newer.File = name
+		return mark{}, false, newer
+	}
+	if damaged {
+		l.logger.Warn("a slot of MARK is damaged, the other one is used", "file", name)
+	}
+	l.mark.last = m
+	return m, damaged, nil
+}
+
+// checkMark compares MARK with the catalog.
+func (l *Log) checkMark(m mark, held []heldFile) error {
+	if m.sequence == 0 {
+		return nil
+	}
+	if m.fileSeq > uint64(len(held)) {
+		return &DamageError{File: l.catalog.path, Offset: l.catalog.size,
+			Expected: fmt.Sprintf("a record of file %d, %s, which MARK names", m.fileSeq, m.file), Found: "the end"}
+	}
+	if m.fileSeq < 1 || held[m.fileSeq-1].begin.Name != m.file || int(m.timeline) != len(l.source.Timelines) {
+		return &DamageError{File: markPath(l.dir), Expected: "a file of the catalog", Found: fmt.Sprintf("file %d, %s, of timeline %d", m.fileSeq, m.file, m.timeline)}
+	}
+	return nil
+}
+
+// removeLeftovers deletes what an unfinished StartFile left: files that the catalog
+// does not know and that hold no event.
+func (l *Log) removeLeftovers(held []heldFile) error {
+	dir := l.timelineDir()
+	names, err := l.fs.ReadDir(dir)
+	if err != nil {
+		return &DiskError{Op: "read", File: dir, Err: err}
+	}
+	known := map[string]bool{}
+	for _, h := range held {
+		known[h.begin.Name] = true
+	}
+	for _, name := range names {
+		most := replication.FirstEventOffset
+		binlog, isIndex := strings.CutSuffix(name, indexSuffix)
+		if isIndex {
+			most = indexHeaderSize
+		}
+		if known[binlog] || replication.ValidFileName(binlog) != nil {
+			continue
+		}
+		p := path.Join(dir, name)
+		size, err := l.fs.Stat(p)
+		if err != nil {
+			return &DiskError{Op: "stat", File: p, Err: err}
+		}
+		if size > most {
+			return &DamageError{File: l.catalog.path, Offset: l.catalog.size, Expected: "a record of " + name + ", which has events", Found: "the end"}
+		}
+		l.logger.Warn("removed a file that was never begun", "file", p, "bytes", size)
+		if err := l.fs.Remove(p); err != nil {
+			return &DiskError{Op: "remove", File: p, Err: err}
+		}
+	}
+	return nil
+}
+
+// recoverSealed takes a file over from its manifest, without reading it.
+func (l *Log) recoverSealed(m *manifest) error {
+	info, err := m.info()
+	if err != nil {
+		return l.badManifest(m, err)
+	}
+	added, err := replication.ParseGTIDSet(m.GTIDsAdded)
+	if err != nil {
+		return l.badManifest(m, err)
+	}
+	l.showRecovered(info, added, m.Size)
+	return nil
+}
+
+func (l *Log) badManifest(m *manifest, err error) error {
+	return &DamageError{File: l.catalog.path, Expected: "the manifest of " + m.Name, Found: err.Error()}
+}
+
+// showRecovered makes a file readable, up to info.Size.
+func (l *Log) showRecovered(info File, added *replication.GTIDSet, durable int64) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	if info.GTIDsBefore != nil {
+		l.crossLocked(info.GTIDsBefore)
+	}
+	l.executed.AddSet(added)
+	l.publishLocked(func(v *view) {
+		v.Durable = replication.Position{File: info.Name, Offset: durable}
+		if info.Size <= replication.FirstEventOffset {
+			return
+		}
+		if n := len(v.files); n > 0 && v.files[n-1].Size != v.limit {
+			last := v.files[n-1]
+			last.Size = v.limit
+			v.setFile(last)
+		}
+		v.files = append(v.files, info)
+		v.limit = info.Size
+		v.Published = replication.Position{File: info.Name, Offset: info.Size}
+	})
+}

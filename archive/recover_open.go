@@ -1,0 +1,267 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// openHeld opens a file that the catalog knows. Its directory entry was durable
+// before that, so that a missing file is damage; a missing index is not, as long
+// as the bytes prove themselves.
+func (l *Log) openHeld(h heldFile) (*openFile, error) {
+	of := newOpenFile(h.begin.Seq, h.begin.Name)
+	name := l.filePath(of.name)
+	var err error
+	if of.data, err = l.fs.OpenFile(name, ReadWrite); isNotExist(err) {
+		return nil, &DamageError{File: name, Expected: "a file that the catalog lists", Found: "no such file"}
+	}
+	if err != nil {
+		return nil, &DiskError{Op: "open", File: name, Err: err}
+	}
+	if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), ReadWrite); isNotExist(err) {
+		if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), Create); err == nil {
+			err = syncDir(l.fs, l.timelineDir())
+		}
+	}
+	if err != nil {
+		of.close()
+		return nil, &DiskError{Op: "open", File: l.indexPath(of.name), Err: err}
+	}
+	return of, nil
+}
+
+// recoverComplete reads a file that is complete but not sealed, and has it sealed.
+// proof is what the next file's record says of it, or cut where it ends.
+func (l *Log) recoverComplete(h heldFile, proof *fileProof, cut *Gap) error {
+	of, err := l.openHeld(h)
+	if err != nil {
+		return err
+	}
+	defer of.close()
+	name, s := l.filePath(of.name), l.newScanner(of)
+	end, size, err := l.scanWhole(s, proof, cut)
+	var info File
+	if err == nil && end != size {
+		err = &DamageError{File: name, Offset: min(end, size), Expected: fmt.Sprintf("%d bytes", end), Found: fmt.Sprintf("%d bytes", size)}
+	}
+	if err == nil && proof != nil && of.sum.file != uint32(proof.CRC32C) {
+		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + crcHex(of.sum.file).String()}
+		if of.end.tracker.Checksum() == replication.ChecksumNone {
+			return err // nothing tells where: none of it is shown
+		}
+	}
+	if err != nil {
+		l.showDamaged(of)
+		return err
+	}
+	of.finish()
+	if err := l.rewriteIndex(of, replication.FirstEventOffset); err != nil {
+		return err
+	}
+	var c *Cut
+	if cut != nil {
+		c = &Cut{Offset: cut.From.Offset, Reason: cut.Reason}
+	}
+	m := of.describe(l.source.Epoch, c)
+	if info, err = m.info(); err != nil {
+		return err
+	}
+	info.Sealed = false
+	l.showRecovered(info, of.added, of.end.offset)
+	l.sealer.add(m)
+	l.logger.Info("a complete file will be sealed", "file", name)
+	return nil
+}
+
+// scanWhole reads a complete file to the end that is known of it.
+func (l *Log) scanWhole(s *scanner, proof *fileProof, cut *Gap) (end, size int64, err error) {
+	if size, err = s.of.data.Size(); err != nil {
+		return 0, 0, &DiskError{Op: "stat", File: l.filePath(s.of.name), Err: err}
+	}
+	if cut != nil {
+		end = cut.size
+	} else {
+		end = proof.Size
+	}
+	if err = s.run(min(end, size)); err != nil {
+		err = s.damage(l.filePath(s.of.name), err)
+	}
+	return end, size, err
+}
+
+// showDamaged lets readers have what stands before the damage.
+func (l *Log) showDamaged(of *openFile) {
+	l.publishRecovered(of)
+}
+
+func (l *Log) publishRecovered(of *openFile) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	if of.end.previous != nil {
+		l.crossLocked(of.end.previous)
+	}
+	l.executed.AddSet(of.added)
+	l.publishLocked(func(v *view) {
+		v.Durable = of.position()
+		v.showOpen(of.seq, of.name, &of.end)
+	})
+}
+
+// recoverLast reads the file that was being written, or, if a gap is recorded
+// behind it, cut.
+func (l *Log) recoverLast(h heldFile, m mark, markDamaged bool) error {
+	if gap, ok := l.gapBehind(h.begin.Seq); ok {
+		return l.recoverCut(h, gap)
+	}
+	of, err := l.openHeld(h)
+	if err != nil {
+		return err
+	}
+	if m.fileSeq != of.seq {
+		m = mark{fileSeq: of.seq, file: of.name, offset: replication.FirstEventOffset}
+	}
+	if err := l.recoverTail(of, m, markDamaged); err != nil {
+		l.showDamaged(of)
+		of.close()
+		return err
+	}
+	l.cur = of
+	l.file = fileOpen
+	l.in = newFollower(of.name, l.opts.IndexEvery)
+	l.in.at = of.end
+	l.active.reset(of.end.offset)
+	l.floor = m.offset
+	l.unproven.Store(of.end.offset > m.offset)
+	l.publishRecovered(of)
+	return nil
+}
+
+func (l *Log) recoverCut(h heldFile, gap Gap) error {
+	if err := l.recoverComplete(h, nil, &gap); err != nil {
+		return err
+	}
+	m := l.sealer.queue[len(l.sealer.queue)-1]
+	l.file, l.cutProof = fileCut, &fileProof{Size: m.Size, CRC32C: m.CRC32C}
+	l.in = newFollower(m.Name, l.opts.IndexEvery)
+	l.in.at.offset = m.Size
+	return nil
+}
+
+// recoverTail verifies a file up to the recorded mark, and behind it keeps what are
+// whole valid events. The rest is torn and cut.
+func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
+	name, s := l.filePath(of.name), l.newScanner(of)
+	size, err := of.data.Size()
+	if err != nil {
+		return &DiskError{Op: "stat", File: name, Err: err}
+	}
+	if err := l.recoverProven(s, m, size); err != nil && sabotaged != cutBelowMark {
+		return err
+	}
+	if of.end.tracker.Checksum() == replication.ChecksumNone && of.end.offset > replication.FirstEventOffset {
+		if markDamaged {
+			return &DamageError{File: markPath(l.dir), Expected: "two slots: of a file without checksums only the mark tells what was acknowledged", Found: "a damaged one"}
+		}
+	} else if err := s.run(size); err != nil && isIOError(err) {
+		return &DiskError{Op: "read", File: name, Err: err}
+	} else if of.end.tracker.Checksum() == replication.ChecksumNone && of.end.offset > m.offset {
+		*of, *s = l.withoutChecksums(of) // its first event was found, and no mark in the file
+	}
+	if end := of.end.offset; end < size {
+		l.logger.Warn("cut a torn tail", "file", name, "offset", end, "bytes", size-end)
+		l.counts.cutBytes.Add(size - end)
+		if err := of.data.Truncate(end); err != nil {
+			return &DiskError{Op: "truncate", File: name, Err: err}
+		}
+	}
+	if err := syncFile(of.data); err != nil {
+		return &DiskError{Op: "fsync", File: name, Err: err}
+	}
+	return l.rewriteIndex(of, m.offset)
+}
+
+// withoutChecksums begins the account of a file anew: behind its magic number
+// nothing was acknowledged.
+func (l *Log) withoutChecksums(of *openFile) (openFile, scanner) {
+	fresh := newOpenFile(of.seq, of.name)
+	fresh.data, fresh.idx = of.data, of.idx
+	return *fresh, *l.newScanner(fresh)
+}
+
+// recoverProven reads what stands before the mark; all of it must verify.
+func (l *Log) recoverProven(s *scanner, m mark, size int64) error {
+	name := l.filePath(s.of.name)
+	err := s.run(min(m.offset, size))
+	switch {
+	case err != nil:
+		return s.damage(name, err)
+	case size < m.offset:
+		return &DamageError{File: name, Offset: size, Expected: fmt.Sprintf("%d bytes, which MARK proves durable", m.offset), Found: fmt.Sprintf("%d bytes", size)}
+	case m.sequence > 0 && (s.of.end.block != m.block || s.of.sum.block != m.blockCRC):
+		return &DamageError{File: name, Offset: m.block, Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", crcHex(m.blockCRC), m.offset),
+			Found: fmt.Sprintf("CRC32C %s of those from %d", crcHex(s.of.sum.block), s.of.end.block)}
+	}
+	return nil
+}
+
+// rewriteIndex compares the stored index with the rebuilt one, which of.index
+// holds, and makes it equal, durably. Entries up to proven were durable: one of them
+// that reads well and says something else is damage.
+func (l *Log) rewriteIndex(of *openFile, proven int64) error {
+	name := l.indexPath(of.name)
+	stored, err := readFile(l.fs, name)
+	if err != nil {
+		return &DiskError{Op: "read", File: name, Err: err}
+	}
+	rebuilt := append(appendIndexHeader(nil, l.opts.IndexEvery), of.index...)
+	if err := l.checkIndex(of, name, stored, rebuilt, proven); err != nil {
+		return err
+	}
+	same := 0
+	for same < min(len(stored), len(rebuilt)) && stored[same] == rebuilt[same] {
+		same++
+	}
+	if err := writeAt(of.idx, rebuilt[same:], int64(same)); err != nil {
+		return l.diskError("write", name, err)
+	}
+	if err := of.idx.Truncate(int64(len(rebuilt))); err != nil {
+		return l.diskError("truncate", name, err)
+	}
+	of.index, of.idxSize, of.idxDirty = of.index[:0], int64(len(rebuilt)), false
+	return l.sync(of.idx, name)
+}
+
+func (l *Log) checkIndex(of *openFile, name string, stored, rebuilt []byte, proven int64) error {
+	want, _, _, err := decodeIndex(rebuilt)
+	if err != nil {
+		return err
+	}
+	have, every, valid, err := decodeIndex(stored)
+	var newer *FormatError
+	if errors.As(err, &newer) {
+		newer.File = name
+		return newer
+	}
+	for i, w := range want {
+		if w.offset > proven {
+			return nil
+		}
+		if i >= len(have) {
+			damage := &DamageError{File: name, Offset: int64(valid), Expected: fmt.Sprintf("an entry for offset %d", w.offset), Found: fmt.Sprintf("nothing readable (%v)", err)}
+			if of.end.tracker.Checksum() == replication.ChecksumNone {
+				return damage
+			}
+			l.logger.Warn("rebuilt a damaged index from events that their checksums prove", "error", damage)
+			l.counts.indexRebuilt.Add(1)
+			return nil
+		}
+		if h := have[i]; every == l.opts.IndexEvery && (h.offset != w.offset || h.block != w.block || h.boundary != w.boundary || h.times != w.times || !h.gtids.Equal(w.gtids)) {
+			return &DamageError{File: l.filePath(of.name), Offset: w.offset,
+				Expected: fmt.Sprintf("the block that the index describes: up to %d, CRC32C %s, GTIDs %q", h.offset, crcHex(h.block), h.gtids),
+				Found:    fmt.Sprintf("up to %d, CRC32C %s, GTIDs %q", w.offset, crcHex(w.block), w.gtids)}
+		}
+	}
+	return nil
+}

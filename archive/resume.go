@@ -1,0 +1,149 @@
+package archive
+
+import (
+	"fmt"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Resume begins a connection; see replica.Sink. It forgets what the last one left
+// unfinished, repairs what a failed disk operation left, and says where the source
+// is to begin. When it returns, everything held is durable.
+//
+// While the disk is full it returns that error, until a probe succeeds.
+func (l *Log) Resume() (from replication.Position, ok bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.compare = nil
+	l.in.abort()
+	if l.fault == nil {
+		err = l.settleLocked()
+	} else {
+		err = l.repairLocked()
+	}
+	if l.closed {
+		err = ErrClosed
+	}
+	if err != nil || l.stop != nil {
+		return from, false, firstError(err, l.stop)
+	}
+	l.sealer.kick()
+	switch l.file {
+	case noFile:
+		return from, false, nil
+	case fileCut:
+		return replication.Position{File: l.gaps[len(l.gaps)-1].Next, Offset: replication.FirstEventOffset}, true, nil
+	}
+	offset, err := l.resumeOffset()
+	if err != nil {
+		return from, false, err
+	}
+	if end := l.in.at.offset; offset < end {
+		l.compare = &comparison{offset: offset, end: end, buf: make([]byte, compareBuffer)}
+	}
+	return replication.Position{File: l.in.name, Offset: offset}, true, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repairLocked goes back to the last commit after a fault.
+func (l *Log) repairLocked() error {
+	for l.busy {
+		l.cond.Wait()
+	}
+	full := isFull(l.fault)
+	if err := l.doLocked(func() error { return l.repair(full) }); err != nil {
+		l.fault = nil
+		l.failLocked(err)
+		return err
+	}
+	l.fault = nil
+	l.flush = false
+	if l.cur != nil {
+		l.in.at = l.cur.end
+		l.active.reset(l.in.at.offset)
+	}
+	l.counts.repairs.Add(1)
+	l.logger.Warn("went back to the last commit after a failed disk operation", "position", l.in.name, "offset", l.in.at.offset)
+	l.publish(func(v *view) { v.Stalled = false })
+	return nil
+}
+
+// repair opens the file anew, cuts it back to what was fsynced, and reads that
+// again: of what else was written nothing is believed.
+func (l *Log) repair(full bool) error {
+	if l.cur == nil {
+		return nil
+	}
+	l.cur.data.Close()
+	l.cur.idx.Close()
+	end, name := l.cur.end.offset, l.filePath(l.cur.name)
+	of := newOpenFile(l.cur.seq, l.cur.name)
+	if err := l.reopen(of, end, full); err != nil {
+		of.close()
+		return err
+	}
+	s := l.newScanner(of)
+	if err := s.run(end); err != nil {
+		of.close()
+		return s.damage(name, err)
+	}
+	if err := l.rewriteIndex(of, replication.FirstEventOffset); err != nil {
+		of.close()
+		return err
+	}
+	l.cur = of
+	return nil
+}
+
+func (l *Log) reopen(of *openFile, end int64, full bool) error {
+	name := l.filePath(of.name)
+	var err error
+	if of.data, err = l.fs.OpenFile(name, ReadWrite); err != nil {
+		return l.diskError("open", name, err)
+	}
+	if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), ReadWrite); err != nil {
+		return l.diskError("open", l.indexPath(of.name), err)
+	}
+	size, err := of.data.Size()
+	if err != nil {
+		return l.diskError("stat", name, err)
+	}
+	if size < end {
+		return &DamageError{File: name, Offset: size, Expected: fmt.Sprintf("%d bytes that were fsynced", end), Found: fmt.Sprintf("%d bytes", size)}
+	}
+	if err := of.data.Truncate(end); err != nil {
+		return l.diskError("truncate", name, err)
+	}
+	if err := l.sync(of.data, name); err != nil {
+		return err
+	}
+	if !full {
+		return nil
+	}
+	return l.probe(of.data, name, end)
+}
+
+const probeSize = 1 << 20
+
+// probe tries whether a full disk has room again.
+func (l *Log) probe(f Handle, name string, end int64) error {
+	err := writeAt(f, make([]byte, probeSize), end)
+	if err == nil {
+		err = syncFile(f)
+	}
+	if undo := f.Truncate(end); undo != nil && err == nil {
+		return l.diskError("truncate", name, undo)
+	}
+	if err != nil {
+		return l.diskError("write", name, err)
+	}
+	return l.sync(f, name)
+}

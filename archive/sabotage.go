@@ -1,0 +1,15 @@
+package archive
+
+// sabotaged names the one deliberate defect of a saboteur build, each of which a
+// test must notice (make saboteurs). It is a constant: the compiler removes what
+// it guards from every other build.
+type sabotage int
+
+const (
+	nothing sabotage = iota
+	skipFsync
+	skipDirFsync
+	cutBelowMark
+	noCompare
+	publishBeforeFsync
+)

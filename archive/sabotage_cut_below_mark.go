@@ -1,0 +1,5 @@
+//go:build sabotage_cut_below_mark
+
+package archive
+
+const sabotaged = cutBelowMark

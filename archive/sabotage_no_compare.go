@@ -1,0 +1,5 @@
+//go:build sabotage_no_compare
+
+package archive
+
+const sabotaged = noCompare

@@ -1,0 +1,5 @@
+//go:build sabotage_publish_before_fsync
+
+package archive
+
+const sabotaged = publishBeforeFsync

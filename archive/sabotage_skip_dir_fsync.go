@@ -1,0 +1,5 @@
+//go:build sabotage_skip_dir_fsync
+
+package archive
+
+const sabotaged = skipDirFsync

@@ -1,0 +1,5 @@
+//go:build sabotage_skip_fsync
+
+package archive
+
+const sabotaged = skipFsync
