@@ -1,0 +1,150 @@
+package replica
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/internal/dial"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// connect makes one connection and receives until it ends. It returns why: never nil.
+func (r *Replica) connect(ctx context.Context) error {
+	conn, err := dial.Open(ctx, r.options.Source)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	info, err := r.identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	r.status.connected(info, conn.ID())
+	if r.options.OnSource != nil {
+		if err := r.options.OnSource(info); err != nil {
+			return err
+		}
+	}
+	if !r.registered {
+		if err := r.checkServerID(ctx, conn); err != nil {
+			return err
+		}
+	}
+	receiver, err := r.begin(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := r.announce(ctx, conn); err != nil {
+		return err
+	}
+	below, err := conn.Takeover()
+	if err != nil {
+		return err
+	}
+	return r.receive(ctx, below, receiver, info)
+}
+
+// begin asks the sink and the source's list of files where the stream is to
+// begin, and returns the receiver that takes it.
+func (r *Replica) begin(ctx context.Context, conn *dial.Conn) (*receiver, error) {
+	files, err := r.binaryLogs(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	r.status.listed(files)
+	h, err := r.held()
+	if err != nil {
+		return nil, err
+	}
+	s, err := chooseStart(h, files, r.options.From)
+	if err != nil {
+		return nil, err
+	}
+	if s.gap != "" && r.options.OnGap == OnGapStop {
+		return nil, stopf(StopGap, "%s; what lies between is lost, and on_gap is %s", s.gap, OnGapStop)
+	}
+	receiver := newReceiver(r.options.Sink, &r.counters, s.at)
+	receiver.compareTo = h.end
+	receiver.ready = r.becomeReady
+	if s.gap != "" {
+		r.options.Logger.Warn("binlog files are gone at the source", "gap", s.gap)
+		receiver.gap = &gapRecord{reason: s.gap}
+	}
+	return receiver, nil
+}
+
+// held asks the sink what it has.
+func (r *Replica) held() (h held, err error) {
+	if h.from, h.any, err = r.options.Sink.Resume(); err != nil {
+		return h, &sinkError{err}
+	}
+	if !h.any {
+		return h, nil
+	}
+	h.end, _ = r.options.Sink.End()
+	if r.ended.after == h.end {
+		h.next = r.ended.name
+	}
+	h.refused = r.refused
+	return h, nil
+}
+
+// receive asks for the stream on conn and takes it.
+func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver, info SourceInfo) error {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := r.requestDump(conn, receiver.position, info); err != nil {
+		return err
+	}
+	r.registered = true
+	r.status.receiving()
+	r.options.Logger.Info("receiving", "file", receiver.begin.File, "pos", receiver.begin.Offset)
+
+	ctx, cancel := context.WithCancel(ctx)
+	var poller sync.WaitGroup
+	poller.Go(func() { r.pollEnd(ctx) })
+	defer poller.Wait()
+	defer cancel()
+
+	receiver.packets = packets{conn: conn, buf: make([]byte, receiveBuffer), seq: 1, beforeRead: r.beforeRead(conn, receiver)}
+	err := receiver.run()
+	r.attempt = receiver.outcome()
+	r.options.Sink.Flush()
+	if receiver.ended.name != "" {
+		r.ended = receiver.ended
+	}
+	if classify(err) == anonymous {
+		return r.refusedAnonymous(receiver, err)
+	}
+	return r.streamError(receiver, err)
+}
+
+// refusedAnonymous notes that the source will not send the rest of a file: its
+// gtid_mode is ON, and an anonymous transaction comes next (mysqld:
+// Binlog_sender::check_event_type). The next connection begins behind the file.
+func (r *Replica) refusedAnonymous(receiver *receiver, err error) error {
+	if receiver.position.File == receiver.compareTo.File && receiver.position.Offset < receiver.compareTo.Offset {
+		return stopf(StopConfiguration, "the source refuses to send transactions again that are held, because they are anonymous and its gtid_mode is ON; set it to ON_PERMISSIVE until binlogproxy has resumed: %w", err)
+	}
+	r.refused = receiver.position.File
+	return err
+}
+
+// beforeRead returns what is done whenever the receiver has to read from the
+// socket: it publishes what was counted, tells the sink when nothing more waits
+// there, and lets the read wait no longer than the source may be silent.
+func (r *Replica) beforeRead(conn net.Conn, receiver *receiver) func(drained bool) error {
+	var flushed replication.Position
+	return func(drained bool) error {
+		r.counters.publish(receiver)
+		r.counters.heard()
+		if drained && receiver.position != flushed {
+			r.options.Sink.Flush()
+			flushed = receiver.position
+		}
+		return conn.SetReadDeadline(time.Now().Add(r.silence()))
+	}
+}

@@ -1,0 +1,40 @@
+package replica
+
+import "github.com/binlogproxy/binlogproxy/replication"
+
+// Sink keeps what a source sends. One goroutine at a time calls it.
+//
+// The calls of one connection are: Resume once; then, file after file, StartFile
+// and the file's events by Append, in order. A connection that resumes within a
+// file begins with its events, without StartFile. What is sent a second time the
+// sink compares with what it holds; a difference is its *archive.HistoryError.
+//
+// An error of any call ends the connection. Whether another may be tried is asked
+// of the error (see Fatal).
+type Sink interface {
+	// Resume discards what the last connection left unfinished and returns where
+	// the source is to begin: an event's start at least 1 MiB before the end of
+	// what is held, or a file's first event. ok is false while nothing is held.
+	Resume() (from replication.Position, ok bool, err error)
+
+	// End is the position behind the last whole event held.
+	End() (replication.Position, bool)
+
+	// StartFile says that the next event is the FORMAT_DESCRIPTION of the file name.
+	StartFile(name string) error
+
+	// Append takes the next bytes of the current event. The first part holds the
+	// header and, of an event cut in parts, at least replication.EventPrefix
+	// bytes; last marks its end. The event's checksum was verified before the part
+	// with last is handed over. The bytes are copied. Append blocks while the disk
+	// cannot keep up, and returns an error when it failed.
+	Append(part []byte, last bool) error
+
+	// Flush says that the source has nothing more to send for now.
+	Flush()
+
+	// Gap records for good that the source has lost what follows End and that next
+	// is the oldest file it still has; StartFile(next) follows. previous is the set
+	// of GTIDs before next, empty where the source has none.
+	Gap(reason, next string, previous *replication.GTIDSet) error
+}
