@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/internal/wire"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// dumpRequest is what a client wants from a dump: its command, its user variables
+// at that time (clients.md 4.2, rule 9).
+type dumpRequest struct {
+	gtid     bool                 // COM_BINLOG_DUMP_GTID
+	file     string               // without directory; "": the first file held, or with gtid the one that fits set
+	pos      uint64               // 4 with gtid and no file
+	set      *replication.GTIDSet // what the client has; nil unless gtid
+	flags    wire.DumpFlags
+	nonBlock bool   // EOF at the end instead of waiting
+	serverID uint32 // the session's from now on
+
+	checksum          clientChecksum
+	heartbeat         time.Duration // 0: none when idle
+	replicaUUID       string        // "" if not said
+	mariadbCapability int           // 0 if not said
+}
+
+// clientChecksum is what the client has said about checksums. It decides the first
+// fake ROTATE, and whether a file with checksums may be sent at all (clients.md 5.4).
+type clientChecksum uint8
+
+const (
+	checksumUndeclared clientChecksum = iota // never set, or NULL: the client does not know them
+	checksumOther                            // NONE, or a word that is no algorithm
+	checksumCRC32
+)
+
+func (s *session) binlogDump(ctx context.Context, payload []byte) error {
+	d, err := wire.DecodeBinlogDump(payload)
+	if err != nil {
+		return s.malformed()
+	}
+	return s.startDump(ctx, dumpRequest{file: d.File, pos: uint64(d.Position), flags: d.Flags, serverID: d.ServerID})
+}
+
+func (s *session) binlogDumpGTID(ctx context.Context, payload []byte) error {
+	d, err := wire.DecodeBinlogDumpGTID(payload)
+	if err != nil {
+		return s.malformed()
+	}
+	set, err := replication.DecodeGTIDSet(d.GTIDSet)
+	if err != nil {
+		s.log.Warn("a dump command's GTID set cannot be read", "err", err)
+		return s.answer(wire.Errorf(wire.ERMalformedGTIDSet, "Malformed GTID set encoding."))
+	}
+	r := dumpRequest{gtid: true, file: d.File, pos: d.Position, set: set, flags: d.Flags, serverID: d.ServerID}
+	if r.file == "" {
+		r.pos = uint64(replication.FirstEventOffset) // another offset of a file that we choose would mean nothing (rule 5)
+	}
+	return s.startDump(ctx, r)
+}
+
+// startDump completes the request and runs the dump. Refusing it for want of the
+// privilege leaves the connection open (rule 8).
+func (s *session) startDump(ctx context.Context, r dumpRequest) error {
+	if !s.account.may(ReplicationSlave) {
+		return s.answer(privilegeNeeded("REPLICATION SLAVE"))
+	}
+	r.file = r.file[strings.LastIndexByte(r.file, '/')+1:] // "./binlog.000001", rule 1
+	r.nonBlock = r.flags&wire.DumpNonBlock != 0 || r.serverID == 0
+	r.checksum = s.declaredChecksum()
+	r.heartbeat = s.heartbeatPeriod()
+	r.replicaUUID, _ = s.replicaUUID()
+	if v, ok := s.variables.first("mariadb_slave_capability"); ok {
+		r.mariadbCapability = int(min(v.uint64(), math.MaxInt32))
+	}
+	return s.runDump(ctx, r)
+}
+
+func (s *session) declaredChecksum() clientChecksum {
+	v, ok := s.variables.first("source_binlog_checksum", "master_binlog_checksum")
+	switch {
+	case !ok:
+		return checksumUndeclared
+	case strings.EqualFold(v.text, replication.ChecksumCRC32.String()):
+		return checksumCRC32
+	}
+	return checksumOther
+}
+
+// heartbeatPeriod is in nanoseconds on the wire.
+func (s *session) heartbeatPeriod() time.Duration {
+	v, _ := s.variables.first("source_heartbeat_period", "master_heartbeat_period")
+	return time.Duration(min(v.uint64(), math.MaxInt64))
+}

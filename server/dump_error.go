@@ -1,0 +1,97 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/internal/wire"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// fatalError is an error with number 1236, which stops a MySQL replica until a
+// person comes: only for what cannot mend itself.
+func fatalError(text string) error {
+	return wire.Errorf(wire.ERMasterFatalReadingLog, "%s", text)
+}
+
+// errTemporary ends a dump by closing the connection, so that the client comes
+// again by itself.
+var errTemporary = errors.New("the log does not hold yet what the client asks for")
+
+// dumpPlace is where a dump stands, as mysqld appends it to the texts of errors
+// that are found while a file is open.
+type dumpPlace struct {
+	first    replication.Position // where the dump began
+	last     replication.Position // start of the last event read
+	lastByte replication.Position // behind the last byte read
+}
+
+func (p *dumpPlace) start(at replication.Position) {
+	*p = dumpPlace{first: at, last: at, lastByte: at}
+}
+
+func (p *dumpPlace) read(start, end int64) {
+	p.last.Offset, p.lastByte.Offset = start, end
+}
+
+// fatal makes a fatalError with the place appended (mysqld: Binlog_sender::run).
+func (d *dump) fatal(text string) error {
+	p := &d.place
+	return fatalError(fmt.Sprintf("%s; the first event '%s' at %d, the last event read from '%s' at %d, the last byte read from '%s' at %d.",
+		text, p.first.File, p.first.Offset, d.file, p.last.Offset, d.file, p.lastByte.Offset))
+}
+
+// openError turns an error of the log at the start of a dump into what the
+// client is told, in mysqld's words.
+func (d *dump) openError(err error) error {
+	switch {
+	case errors.Is(err, archive.ErrNoSuchFile):
+		return fatalError("Could not find first log file name in binary log index file")
+	case errors.Is(err, archive.ErrPositionTooSmall):
+		return fatalError("Client requested source to start replication from position < 4")
+	case errors.Is(err, archive.ErrPositionTooLarge):
+		return fatalError("Client requested source to start replication from position > file size")
+	}
+	return err
+}
+
+// readError turns an error of a reader into what the client is told. A gap in
+// history is what purged files are to a client; what may pass just closes the connection.
+func (d *dump) readError(err error) error {
+	var gap *archive.GapError
+	var position *archive.PositionError
+	switch {
+	case errors.As(err, &gap):
+		return d.gapError(gap)
+	case errors.As(err, &position):
+		if position.Size > 0 {
+			return d.fatal("binlog truncated in the middle of event; consider out of disk space on source")
+		}
+		return d.fatal("bogus data in log event")
+	}
+	return err
+}
+
+func (d *dump) gapError(gap *archive.GapError) error {
+	if d.request.gtid {
+		return purgedError(d.request.set, gap.Gap.Missing.Subtract(d.request.set))
+	}
+	return d.fatal("could not find next log")
+}
+
+// maxErrorText is where mysqld cuts the text of an error packet, in bytes.
+const maxErrorText = 512
+
+// purgedError says that the client needs transactions that are gone (mysqld:
+// ER_SOURCE_HAS_PURGED_REQUIRED_GTIDS); sets too long for an error packet are left out.
+func purgedError(held, missing *replication.GTIDSet) error {
+	const intro = "Cannot replicate because the source purged required binary logs. Replicate the missing transactions from elsewhere, " +
+		"or provision a new replica from backup. Consider increasing the source's binary log expiration period."
+	text := fmt.Sprintf("%s The GTID set sent by the replica is '%s', and the missing transactions are '%s'", intro, held, missing)
+	if len(text) > maxErrorText {
+		text = intro + " The GTID sets and the missing purged transactions are too long to print in this message. " +
+			"For more information, please see the source's error log or the manual for GTID_SUBTRACT"
+	}
+	return fatalError(text)
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// skipper leaves out the transactions that a GTID client already has (mysqld:
+// Binlog_sender::skip_event). What was left out is reported by a heartbeat with
+// the end of the last such group, so that the client's position moves.
+type skipper struct {
+	active bool  // the current transaction is left out
+	upTo   int64 // end of what was left out and not reported yet; 0 = nothing
+	tag    replication.Tag
+}
+
+// nextFile forgets the last group: no transaction crosses files.
+func (s *skipper) nextFile() { s.active = false }
+
+// skips reports whether the event is left out, and sends the heartbeat that is
+// due before the first event behind a skipped group.
+func (d *dump) skips(h replication.Header, event []byte, offset int64) (bool, error) {
+	s := &d.skip
+	switch h.Type {
+	case replication.GTIDEventType, replication.GTIDTaggedEvent:
+		gtid, err := replication.ParseGTIDEvent(event, d.checksum, s.tag)
+		if err != nil {
+			return false, d.fatal("bogus data in log event")
+		}
+		s.tag = gtid.GTID.Tag
+		s.active = d.request.set.Contains(gtid.GTID)
+		if s.active && s.upTo > 0 && d.request.heartbeat > 0 && time.Since(d.lastSent) >= d.request.heartbeat {
+			d.flushSkip()
+			if err := d.flush(); err != nil {
+				return false, err
+			}
+		}
+	case replication.AnonymousGTIDEvent:
+		return false, d.fatal(fmt.Sprintf("Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file %s, position %d.", d.file, offset))
+	case replication.RotateEvent, replication.PreviousGTIDsEvent:
+		d.flushSkip()
+		return false, nil
+	}
+	if s.active {
+		s.upTo = offset + int64(h.Size)
+		return true, nil
+	}
+	d.flushSkip()
+	return false, nil
+}
+
+// flushSkip frames the heartbeat that tells how far was skipped, if it is due.
+func (d *dump) flushSkip() {
+	if d.skip.upTo > 0 {
+		d.heartbeat(d.skip.upTo)
+		d.skip.upTo = 0
+	}
+}
+
+// firstIsSkipped reports whether the first transaction of a file, whose
+// FORMAT_DESCRIPTION the given events follow, is one that the client has.
+func (s *skipper) firstIsSkipped(behind []byte, set *replication.GTIDSet, checksum replication.Checksum) bool {
+	for range 2 { // PREVIOUS_GTIDS, then the transaction
+		h, err := replication.ParseHeader(behind)
+		if err != nil || int64(h.Size) > int64(len(behind)) {
+			return false
+		}
+		switch h.Type {
+		case replication.PreviousGTIDsEvent:
+			behind = behind[h.Size:]
+			continue
+		case replication.GTIDEventType, replication.GTIDTaggedEvent:
+			gtid, err := replication.ParseGTIDEvent(behind[:h.Size], checksum, s.tag)
+			return err == nil && set.Contains(gtid.GTID)
+		}
+		return false
+	}
+	return false
+}

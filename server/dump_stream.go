@@ -1,0 +1,231 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// dump sends one downstream its stream: fake ROTATE, FORMAT_DESCRIPTION and the
+// events of file after file as they stand in the log, then heartbeats at the live
+// tail. It is used by one goroutine; only progress is read by others.
+type dump struct {
+	log      Log
+	request  dumpRequest
+	conn     io.Writer // bounds how long a write may take
+	source   Identity
+	progress *dumpProgress
+
+	frame    framer
+	checksum replication.Checksum // of the events made here: the client's wish, then that of the last FORMAT_DESCRIPTION
+	file     string               // named by the last ROTATE
+	end      int64                // behind the last event sent or skipped
+	lastSent time.Time
+	rotated  bool // a real ROTATE was sent and the next file's FORMAT_DESCRIPTION was not
+	skip     skipper
+	place    dumpPlace // for the texts of errors
+}
+
+// dumpProgress is what others may read of a running dump.
+type dumpProgress struct {
+	position atomic.Pointer[replication.Position] // behind the last event sent or skipped
+	bytes    atomic.Int64                         // written to the client
+}
+
+// dump runs a dump on the session's connection. It returns a *wire.Error for the
+// client, nil at the end of a non-blocking dump, and everything else as the
+// reason for which the connection is to be closed.
+func (s *session) dump(ctx context.Context, r dumpRequest) error {
+	source, _ := s.server.opts.Upstream.Identity() // known since the greeting
+	d := &dump{log: s.server.opts.Log, request: r, conn: s.conn.NetConn(), source: source, progress: s.progress, lastSent: time.Now()}
+	if r.checksum == checksumCRC32 {
+		d.checksum = replication.ChecksumCRC32
+	}
+	d.frame.sequence = s.conn.Sequence()
+	err := d.run(ctx)
+	s.conn.SetSequence(d.frame.sequence)
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// run streams until ctx ends, the client is gone, or, for a non-blocking dump,
+// the end of the log.
+func (d *dump) run(ctx context.Context) error {
+	start, err := d.locate(ctx)
+	if err != nil {
+		return err
+	}
+	reader, err := d.log.OpenAt(start)
+	if err != nil {
+		return d.openError(err)
+	}
+	defer reader.Close()
+	if err := d.open(start); err != nil {
+		return err
+	}
+	for {
+		changed := d.log.Changed()
+		chunk, err := reader.Next()
+		switch {
+		case err == nil:
+			if err := d.chunk(chunk); err != nil {
+				return errors.Join(d.flush(), err)
+			}
+			if err := d.flush(); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		case errors.Is(err, archive.ErrTail):
+			if done, err := d.tail(ctx, changed); done || err != nil {
+				return err
+			}
+		default:
+			return errors.Join(d.flush(), d.readError(err))
+		}
+	}
+}
+
+// open sends what comes before the event at start: the fake ROTATE and, when
+// start lies behind it, the file's FORMAT_DESCRIPTION, changed so that it moves
+// no position and drops no temporary tables.
+func (d *dump) open(start replication.Position) error {
+	d.place.start(start)
+	d.rotate(start)
+	if start.Offset == replication.FirstEventOffset {
+		return nil
+	}
+	head, err := d.log.OpenAt(replication.Position{File: start.File, Offset: replication.FirstEventOffset})
+	if err != nil {
+		return d.openError(err)
+	}
+	defer head.Close()
+	chunk, err := head.Next()
+	if err != nil {
+		return d.readError(err)
+	}
+	h, err := replication.ParseHeader(chunk.Data)
+	if err != nil || int64(h.Size) > int64(len(chunk.Data)) {
+		return d.fatal("bogus data in log event")
+	}
+	return d.formatDescription(chunk.Data[:h.Size], replication.FormatDescriptionEdit{ZeroLogPos: true, ZeroCreated: true})
+}
+
+// rotate sends the fake ROTATE that comes before each file.
+func (d *dump) rotate(to replication.Position) {
+	d.file, d.end = to.File, to.Offset
+	fake := replication.AppendFakeRotate(nil, d.source.ServerID, replication.Rotate{Position: uint64(to.Offset), Name: to.File}, d.checksum)
+	d.frame.event(fake)
+}
+
+// formatDescription sends a file's FORMAT_DESCRIPTION. A client that did not
+// declare that it reads checksums is refused where the file has them.
+func (d *dump) formatDescription(event []byte, edit replication.FormatDescriptionEdit) error {
+	changed := append([]byte(nil), event...)
+	if err := replication.EditFormatDescription(changed, edit); err != nil {
+		return d.fatal("bogus data in log event")
+	}
+	format, err := replication.ParseFormatDescription(changed)
+	if err != nil {
+		return d.fatal("bogus data in log event")
+	}
+	if format.Checksum != replication.ChecksumNone && d.request.checksum == checksumUndeclared {
+		return d.fatal("Replica can not handle replication events with the checksum that source is configured to log")
+	}
+	d.checksum = format.Checksum
+	d.rotated = false
+	d.frame.event(changed)
+	return nil
+}
+
+// chunk frames a chunk of the log.
+func (d *dump) chunk(c archive.Chunk) error {
+	if c.File != d.file {
+		d.flushSkip()
+		d.rotate(replication.Position{File: c.File, Offset: c.Offset})
+		d.skip.nextFile()
+	}
+	if c.Part != archive.WholeEvents {
+		return d.part(c)
+	}
+	offset := c.Offset
+	for rest := c.Data; len(rest) > 0; {
+		h, err := replication.ParseHeader(rest)
+		if err != nil || int64(h.Size) > int64(len(rest)) {
+			return d.fatal("bogus data in log event")
+		}
+		d.place.read(offset, offset+int64(h.Size))
+		if err := d.event(h, rest[:h.Size], rest[h.Size:], offset); err != nil {
+			return err
+		}
+		offset += int64(h.Size)
+		rest = rest[h.Size:]
+		d.end = offset
+	}
+	return nil
+}
+
+// event frames one event; behind is what follows it in the chunk.
+func (d *dump) event(h replication.Header, event, behind []byte, offset int64) error {
+	if h.Type == replication.FormatDescriptionEvent && offset == replication.FirstEventOffset {
+		return d.formatDescription(event, replication.FormatDescriptionEdit{
+			ZeroCreated: d.request.gtid && d.skip.firstIsSkipped(behind, d.request.set, d.checksum),
+		})
+	}
+	if d.request.gtid {
+		skipped, err := d.skips(h, event, offset)
+		if err != nil || skipped {
+			return err
+		}
+	}
+	d.rotated = h.Type == replication.RotateEvent
+	d.frame.event(event)
+	return nil
+}
+
+// part frames a part of an event larger than the reader's buffer. Only its first
+// part can begin a skip, and no event that decides on one is ever so large.
+func (d *dump) part(c archive.Chunk) error {
+	if c.Part == archive.FirstPart {
+		h, err := replication.ParseHeader(c.Data)
+		if err != nil {
+			return d.fatal("bogus data in log event")
+		}
+		d.place.read(c.Offset, c.Offset+int64(h.Size))
+		if !d.skip.active {
+			d.flushSkip()
+			d.frame.begin(int64(h.Size))
+		}
+	}
+	if !d.skip.active {
+		d.frame.part(c.Data)
+	}
+	if c.Part == archive.LastPart {
+		d.end = c.Offset + int64(len(c.Data))
+		if d.skip.active {
+			d.skip.upTo = d.end
+		}
+	}
+	return nil
+}
+
+// flush writes what was framed.
+func (d *dump) flush() error {
+	if len(d.frame.out) == 0 {
+		return nil
+	}
+	d.lastSent = time.Now()
+	n, err := d.conn.Write(d.frame.out)
+	d.progress.bytes.Add(int64(n))
+	d.frame.out = d.frame.out[:0]
+	d.progress.position.Store(&replication.Position{File: d.file, Offset: d.end})
+	return err
+}

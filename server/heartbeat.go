@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/internal/wire"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// heartbeat frames a heartbeat: everything before end in the current file was
+// sent or skipped. Version 2 only where version 1 cannot say the position and the
+// client means that flag as MySQL does: MariaDB, Canal and older libraries set
+// the same bit for something else.
+func (d *dump) heartbeat(end int64) {
+	hb := replication.Heartbeat{File: d.file, Offset: end}
+	if end>>32 != 0 && d.request.flags&wire.DumpHeartbeatV2 != 0 && d.request.mariadbCapability == 0 {
+		d.frame.event(replication.AppendHeartbeatV2(nil, d.source.ServerID, hb, d.checksum))
+		return
+	}
+	d.frame.event(replication.AppendHeartbeat(nil, d.source.ServerID, hb, d.checksum))
+}
+
+// tail waits at the end of what is published until there is more, sending
+// heartbeats. A non-blocking dump ends there with an EOF packet, and done is true.
+func (d *dump) tail(ctx context.Context, changed <-chan struct{}) (done bool, err error) {
+	d.flushSkip()
+	if err := d.flush(); err != nil {
+		return false, err
+	}
+	if d.request.nonBlock {
+		return true, d.endOfStream()
+	}
+	for {
+		timer, stop := d.heartbeatTimer()
+		select {
+		case <-changed:
+			stop()
+			return false, nil
+		case <-ctx.Done():
+			stop()
+			return false, ctx.Err()
+		case <-timer:
+			d.heartbeat(d.end)
+			if err := d.flush(); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// heartbeatTimer fires when the client has heard nothing for its heartbeat
+// period. It never does between a ROTATE and the next FORMAT_DESCRIPTION, where
+// MariaDB replicas take a heartbeat for damage.
+func (d *dump) heartbeatTimer() (<-chan time.Time, func()) {
+	if d.request.heartbeat <= 0 || d.rotated {
+		return nil, func() {}
+	}
+	timer := time.NewTimer(time.Until(d.lastSent.Add(d.request.heartbeat)))
+	return timer.C, func() { timer.Stop() }
+}
+
+// endOfStream sends the classic EOF packet that ends a non-blocking dump, also
+// for clients with DEPRECATE_EOF (captured from mysqld 9.7).
+func (d *dump) endOfStream() error {
+	d.frame.out = append(d.frame.out, 5, 0, 0, d.frame.sequence, 0xfe, 0, 0, 2, 0)
+	d.frame.sequence++
+	return d.flush()
+}

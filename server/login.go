@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/internal/wire"
+)
+
+// offered are the capabilities of the greeting. Not among them are TLS and
+// compression, which are not spoken yet, LOCAL_FILES, and QUERY_ATTRIBUTES, which
+// no client needs and which would put a block in front of each statement.
+const offered = wire.CapLongPassword | wire.CapFoundRows | wire.CapLongFlag | wire.CapConnectWithDB | wire.CapNoSchema |
+	wire.CapODBC | wire.CapIgnoreSpace | wire.CapProtocol41 | wire.CapInteractive | wire.CapIgnoreSIGPIPE |
+	wire.CapTransactions | wire.CapReserved | wire.CapSecureConnection | wire.CapMultiResults | wire.CapPluginAuth |
+	wire.CapConnectAttrs | wire.CapPluginAuthLenenc | wire.CapDeprecateEOF
+
+// login greets and authenticates within LoginTimeout. It reports whether commands
+// may follow; if not, the client has been told what it may know.
+func (s *session) login(ctx context.Context) bool {
+	id, known := s.server.opts.Upstream.Identity()
+	if !known {
+		s.log.Debug("no greeting: nothing is known of the source yet")
+		s.server.counters.notReady.Add(1)
+		return false
+	}
+	deadline := time.Now().Add(s.server.opts.LoginTimeout)
+	s.nc.endWritesAt(deadline)
+	_ = s.nc.SetReadDeadline(deadline)
+	if ctx.Err() != nil { // interrupt may have come before the deadlines
+		return false
+	}
+	keyCtx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	l := wire.ServerLogin{
+		Greeting:   s.greeting(id),
+		Accounts:   s.server.opts.Accounts,
+		RSAKey:     s.server.keys.get(keyCtx),
+		Random:     s.server.opts.Rand,
+		ClientHost: s.clientHost,
+	}
+	who, err := l.Run(s.conn)
+	if err != nil {
+		s.loginFailed(ctx, err)
+		return false
+	}
+	s.nc.endWritesAt(time.Time{})
+	s.loggedInAs(who)
+	if ctx.Err() != nil { // interrupt may have come before endWritesAt
+		return false
+	}
+	return s.server.sessions.promote(s)
+}
+
+func (s *session) greeting(id Identity) wire.Greeting {
+	g := wire.Greeting{
+		ServerVersion: id.Version,
+		ConnectionID:  s.id,
+		Capabilities:  offered,
+		Collation:     defaultCollation(id).byte(),
+		Status:        wire.StatusAutocommit,
+		Plugin:        wire.CachingSHA2Password,
+	}
+	if s.server.opts.NativeFirst {
+		g.Plugin = wire.NativePassword
+	}
+	return g
+}
+
+func (s *session) loggedInAs(who *wire.Authenticated) {
+	s.account = s.server.opts.Accounts.byUser[who.User]
+	s.caps, s.database, s.attributes = who.Capabilities, who.Database, who.Attributes
+	s.collation = collationOf(uint16(who.Collation), s.identity())
+	s.setStatus(func(p *sessionStatus) { p.user, p.database = who.User, who.Database })
+	s.log = s.log.With("connection", s.id, "user", who.User)
+	s.log.Debug("logged in", "plugin", who.Plugin, "program", who.Attributes.Get("program_name"))
+}
+
+// loginFailed counts and logs why a login ended.
+func (s *session) loginFailed(ctx context.Context, err error) {
+	c := &s.server.counters
+	var refusal *wire.Error
+	switch {
+	case errors.As(err, &refusal):
+		c.authDenied.Add(1)
+		s.log.Warn("login refused", "err", refusal.Message)
+	case context.Cause(ctx) != nil:
+		c.authEnded.Add(1)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.authTimeout.Add(1)
+		s.log.Info("login took too long", "limit", s.server.opts.LoginTimeout)
+	default:
+		c.authProtocol.Add(1)
+		s.log.Debug("login failed", "err", err)
+	}
+}
