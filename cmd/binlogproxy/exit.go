@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replica"
+)
+
+// Exit codes. They are documented in docs/operations.md and never change meaning.
+const (
+	exitOK          = 0
+	exitFailure     = 1   // anything without a code of its own
+	exitUsage       = 2   // command line, configuration, or a source set up so that it cannot be followed
+	exitDamage      = 3   // what is held does not verify
+	exitGap         = 4   // the source has purged what is missing here
+	exitFenced      = 5   // another process writes this archive
+	exitUnreachable = 7   // the source cannot be reached or refuses the login
+	exitHistory     = 9   // another history under the same name
+	exitInterrupted = 130 // ended by SIGINT before it was done
+	exitTerminated  = 143 // ended by SIGTERM before it was done
+)
+
+// usageError is a mistake of the operator that is found before anything starts.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// exitCode is the code with which a process or a source that ended with err leaves.
+func exitCode(err error) int {
+	var (
+		usage    *usageError
+		damage   *archive.DamageError
+		locked   *archive.LockedError
+		identity *archive.IdentityError
+		history  *archive.HistoryError
+		stopped  *replica.StopError
+		other    *daemonError
+	)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &other):
+		return other.code
+	case errors.As(err, &damage):
+		return exitDamage
+	case errors.As(err, &locked):
+		return exitFenced
+	case errors.As(err, &identity), errors.As(err, &history):
+		return exitHistory
+	case errors.As(err, &stopped):
+		return stopCodes[stopped.Reason]
+	}
+	return exitFailure
+}
+
+// stopCodes are the exit codes of a receiver that stopped for good.
+var stopCodes = map[replica.StopReason]int{
+	replica.StopConfiguration: exitUsage,
+	replica.StopAccess:        exitUnreachable,
+	replica.StopGap:           exitGap,
+	replica.StopHistory:       exitHistory,
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/internal/config"
+)
+
+// runFlags cover one source completely; several sources, or several accounts of
+// one, need a file. A flag wins over its environment variable, that over the file.
+// Passwords are never flags: a command line can be read by everyone.
+type runFlags struct {
+	Config         string        `help:"YAML file; flags and environment change its one source." type:"path" placeholder:"FILE" env:"BINLOGPROXY_CONFIG"`
+	DataDir        string        `help:"Where the logs are kept." type:"path" placeholder:"DIR" env:"BINLOGPROXY_DATA_DIR"`
+	Name           string        `help:"Name of the source: its folder in the data directory, its label in metrics (default main)." env:"BINLOGPROXY_NAME"`
+	Source         string        `help:"Address of the primary to follow." placeholder:"HOST:PORT" env:"BINLOGPROXY_SOURCE"`
+	User           string        `help:"User at the primary; its password is in --password-file or $$BINLOGPROXY_PASSWORD." env:"BINLOGPROXY_USER"`
+	PasswordFile   string        `help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_PASSWORD_FILE"`
+	ServerID       uint32        `help:"Our own server_id, unique among all servers and replicas." placeholder:"N" env:"BINLOGPROXY_SERVER_ID"`
+	ReportHost     string        `help:"Host name shown by SHOW REPLICAS at the primary." placeholder:"NAME" env:"BINLOGPROXY_REPORT_HOST"`
+	From           string        `help:"Where an empty archive begins: oldest (default), newest or a file name." placeholder:"WHERE" env:"BINLOGPROXY_FROM"`
+	OnGap          string        `help:"When the primary has purged what is missing: continue with a recorded gap (default) or stop." placeholder:"continue|stop" env:"BINLOGPROXY_ON_GAP"`
+	Heartbeat      time.Duration `help:"Heartbeat period asked of the primary (default 10s)." placeholder:"TIME" env:"BINLOGPROXY_HEARTBEAT"`
+	Listen         string        `help:"Where downstreams connect (default 127.0.0.1:3307), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_LISTEN"`
+	ListenUser     string        `help:"User for downstreams; its password is in --listen-password-file or $$BINLOGPROXY_LISTEN_PASSWORD." placeholder:"USER" env:"BINLOGPROXY_LISTEN_USER"`
+	ListenPassFile string        `name:"listen-password-file" help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_PASSWORD_FILE"`
+	HTTPListen     string        `name:"http-listen" help:"Where /metrics, /livez, /readyz and /status are (default 127.0.0.1:9851), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
+	LogLevel       string        `help:"debug, info (default), warn or error." placeholder:"LEVEL" env:"BINLOGPROXY_LOG_LEVEL"`
+	LogFormat      string        `help:"text (default) or json." placeholder:"FORMAT" env:"BINLOGPROXY_LOG_FORMAT"`
+	ExitOnStop     bool          `help:"End the process when the source stops for good, instead of going on to serve." env:"BINLOGPROXY_EXIT_ON_STOP"`
+}
+
+// Environment variables that hold passwords when no file is named.
+const (
+	passwordVariable       = "BINLOGPROXY_PASSWORD"
+	listenPasswordVariable = "BINLOGPROXY_LISTEN_PASSWORD"
+)
+
+// configuration merges file, environment and flags, fills in defaults and checks
+// everything. Its errors are usageErrors.
+func (f *runFlags) configuration() (*config.Config, error) {
+	c := &config.Config{}
+	if f.Config != "" {
+		var err error
+		if c, err = config.Load(f.Config); err != nil {
+			return nil, &usageError{err}
+		}
+	}
+	if err := f.apply(c); err != nil {
+		return nil, &usageError{err}
+	}
+	c.FillDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, &usageError{fmt.Errorf("configuration:\n%w", err)}
+	}
+	return c, nil
+}
+
+func (f *runFlags) apply(c *config.Config) error {
+	override(&c.DataDir, f.DataDir)
+	override(&c.HTTP.Listen, f.HTTPListen)
+	override(&c.Log.Level, f.LogLevel)
+	override(&c.Log.Format, f.LogFormat)
+	override(&c.ExitOnStop, f.ExitOnStop)
+	if !f.namesSource() {
+		return nil
+	}
+	switch len(c.Sources) {
+	case 0:
+		c.Sources = make([]config.Source, 1)
+	case 1:
+	default:
+		return fmt.Errorf("%s names %d sources: flags and variables for one source cannot change them", f.Config, len(c.Sources))
+	}
+	f.applySource(&c.Sources[0])
+	return nil
+}
+
+func (f *runFlags) namesSource() bool {
+	plain := *f
+	plain.Config, plain.DataDir, plain.HTTPListen, plain.LogLevel, plain.LogFormat, plain.ExitOnStop = "", "", "", "", "", false
+	return plain != runFlags{}
+}
+
+func (f *runFlags) applySource(s *config.Source) {
+	override(&s.Name, f.Name)
+	override(&s.Address, f.Source)
+	override(&s.User, f.User)
+	override(&s.ServerID, f.ServerID)
+	override(&s.ReportHost, f.ReportHost)
+	override(&s.From, f.From)
+	override(&s.OnGap, f.OnGap)
+	override(&s.Heartbeat, f.Heartbeat)
+	override(&s.Listen, f.Listen)
+	overrideSecret(&s.Password, f.PasswordFile, passwordVariable)
+	if f.ListenUser != "" {
+		s.Accounts = []config.Account{{User: f.ListenUser}}
+	}
+	if len(s.Accounts) == 1 {
+		overrideSecret(&s.Accounts[0].Password, f.ListenPassFile, listenPasswordVariable)
+	}
+}
+
+func override[T comparable](field *T, value T) {
+	var zero T
+	if value != zero {
+		*field = value
+	}
+}
+
+// overrideSecret points ref to a file given by flag, else, where nothing is
+// configured, to the environment variable if that is set.
+func overrideSecret(ref *config.SecretRef, file, variable string) {
+	if file != "" {
+		*ref = config.SecretRef{File: file}
+		return
+	}
+	if _, ok := os.LookupEnv(variable); ok && !ref.Set() {
+		*ref = config.SecretRef{Env: variable}
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// metrics is the registry behind /metrics. What is a snapshot of something that
+// is kept anyway is collected when asked for; only durations are observed as they
+// happen. docs/metrics.md lists all of them, and a test compares.
+type metrics struct {
+	registry *prometheus.Registry
+	fsync    *prometheus.HistogramVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		fsync: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "binlogproxy_log_fsync_duration_seconds",
+			Help:    "Time of each fsync of binlog bytes.",
+			Buckets: prometheus.ExponentialBuckets(50e-6, 2.5, 14),
+		}, []string{"source"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "binlogproxy_build_info", Help: "Always 1; the labels say what was built.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision(), "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.fsync, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// syncObserver is what the log of a source tells the duration of each fsync.
+func (m *metrics) syncObserver(source string) func(time.Duration) {
+	histogram := m.fsync.WithLabelValues(source)
+	return func(d time.Duration) { histogram.Observe(d.Seconds()) }
+}
+
+// watch collects from a daemon's sources.
+func (m *metrics) watch(d *daemon) { m.registry.MustRegister(&sourceCollector{d}) }
+
+// sourceCollector reads the sources' snapshots.
+type sourceCollector struct{ daemon *daemon }
+
+// metric is one line of the catalogue.
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(sample) float64
+}
+
+// sample is what a source says of itself at one moment.
+type sample struct {
+	source *source
+	status SourceStatus
+}
+
+func newMetric(kind prometheus.ValueType, name, help string, value func(sample) float64) metric {
+	return metric{prometheus.NewDesc("binlogproxy_"+name, help, []string{"source"}, nil), kind, value}
+}
+
+var (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)
+
+var sourceMetrics = []metric{
+	newMetric(gauge, "source_connected", "1 while events are received from the source.",
+		func(s sample) float64 { return truth(s.status.State == "receiving") }),
+	newMetric(gauge, "source_ready", "1 while the source is followed and nothing is wrong, as /readyz says.",
+		func(s sample) float64 { return truth(s.status.Ready) }),
+	newMetric(gauge, "source_stopped", "Exit code of a source that has stopped for good; 0 while it has not.",
+		func(s sample) float64 { return float64(s.status.ExitCode) }),
+	newMetric(counter, "source_connects_total", "Connections made to the source.",
+		func(s sample) float64 { return float64(s.status.Connects) }),
+	newMetric(counter, "source_received_bytes_total", "Bytes of events received.",
+		func(s sample) float64 { return float64(s.status.ReceivedBytes) }),
+	newMetric(counter, "source_events_total", "Events received.",
+		func(s sample) float64 { return float64(s.status.Events) }),
+	newMetric(counter, "source_transactions_total", "Transactions received and made durable.",
+		func(s sample) float64 { return float64(s.status.Transactions) }),
+	newMetric(gauge, "source_file_number", "Number in the name of the file that is received.",
+		func(s sample) float64 { number, _ := filePosition(s.status.Received); return number }),
+	newMetric(gauge, "source_position_bytes", "Offset received in that file.",
+		func(s sample) float64 { _, offset := filePosition(s.status.Received); return offset }),
+	newMetric(gauge, "source_lag_bytes", "Bytes that the source has and that were not received; -1 when unknown.",
+		func(s sample) float64 { return float64(s.status.LagBytes) }),
+	newMetric(gauge, "source_last_event_timestamp_seconds", "Time of the last event received, by the source's clock.",
+		func(s sample) float64 { return seconds(s.status.LastEventTime) }),
+	newMetric(gauge, "source_last_heard_timestamp_seconds", "When the source last sent anything, heartbeats included.",
+		func(s sample) float64 { return seconds(s.status.LastHeard) }),
+	newMetric(gauge, "source_gap_detected", "Stretches of history that are lost for good.",
+		func(s sample) float64 { return float64(len(s.status.Gaps)) }),
+	newMetric(gauge, "log_file_number", "Number in the name of the file that the durable mark is in.",
+		func(s sample) float64 { number, _ := filePosition(s.status.Durable); return number }),
+	newMetric(gauge, "log_durable_bytes", "Offset of the durable mark in that file.",
+		func(s sample) float64 { _, offset := filePosition(s.status.Durable); return offset }),
+	newMetric(gauge, "log_published_bytes", "Offset of the published mark in its file.",
+		func(s sample) float64 { _, offset := filePosition(s.status.Published); return offset }),
+	newMetric(gauge, "log_bytes", "Bytes of binlog files held.",
+		func(s sample) float64 { return float64(s.status.Bytes) }),
+	newMetric(gauge, "log_files", "Binlog files held.",
+		func(s sample) float64 { return float64(s.status.Files) }),
+	newMetric(gauge, "log_stalled", "1 while the disk is full and nothing is received.",
+		func(s sample) float64 { return truth(s.status.Stalled) }),
+	newMetric(counter, "log_truncated_bytes_total", "Bytes of torn tails cut off in recoveries.",
+		func(s sample) float64 { return float64(s.source.log.Stats().CutBytes) }),
+	newMetric(gauge, "server_replicas", "Running dumps.",
+		func(s sample) float64 { return float64(len(s.status.Downstream)) }),
+}
+
+// Describe implements prometheus.Collector.
+func (c *sourceCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range sourceMetrics {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *sourceCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.daemon.sources {
+		now := sample{s, s.status()}
+		for _, m := range sourceMetrics {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(now), s.config.Name)
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t *time.Time) float64 {
+	if t == nil {
+		return 0
+	}
+	return float64(t.UnixNano()) / 1e9
+}
+
+// filePosition splits FILE:OFFSET into the file's number and the offset.
+func filePosition(s string) (number, offset float64) {
+	file, position, _ := strings.Cut(s, ":")
+	offset, _ = strconv.ParseFloat(position, 64) // 0 where there is none yet
+	number, _ = strconv.ParseFloat(file[strings.LastIndexByte(file, '.')+1:], 64)
+	return number, offset
+}

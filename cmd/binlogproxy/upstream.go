@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/binlogproxy/binlogproxy/internal/dial"
+	"github.com/binlogproxy/binlogproxy/replica"
+	"github.com/binlogproxy/binlogproxy/server"
+)
+
+// upstream remembers who the source is, over restarts too, so that downstreams
+// can come back while it is away. It implements server.Upstream.
+type upstream struct {
+	path    string // upstream.json
+	version string // advertised instead of the source's; "" = the source's
+	known   atomic.Pointer[server.Identity]
+}
+
+const upstreamFile = "upstream.json"
+
+func openUpstream(dir, version string) (*upstream, error) {
+	u := &upstream{path: filepath.Join(dir, upstreamFile), version: version}
+	b, err := os.ReadFile(u.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return u, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var id server.Identity
+	if err := json.Unmarshal(b, &id); err != nil {
+		return nil, fmt.Errorf("%s: %w; it is made anew at the next connection to the source, remove it", u.path, err)
+	}
+	u.known.Store(&id)
+	return u, nil
+}
+
+// Identity gives what is known of the source; false while nothing is.
+func (u *upstream) Identity() (server.Identity, bool) {
+	id := u.known.Load()
+	if id == nil {
+		return server.Identity{}, false
+	}
+	shown := *id
+	if u.version != "" {
+		shown.Version = u.version
+	}
+	return shown, true
+}
+
+// learn keeps who the source is, with the variables that downstreams ask for, and
+// makes it durable. Losing it in a crash loses nothing: it is learnt again.
+func (u *upstream) learn(ctx context.Context, info replica.SourceInfo, options dial.Options) error {
+	variables, err := sourceVariables(ctx, options)
+	if err != nil {
+		return err
+	}
+	id := server.Identity{Flavor: info.Flavor, Version: info.Version, ServerID: info.ServerID, ServerUUID: info.ServerUUID, Variables: variables}
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(u.path, append(b, '\n')); err != nil {
+		return err
+	}
+	u.known.Store(&id)
+	return nil
+}
+
+// sourceVariables asks the source for the variables that downstreams want to know.
+func sourceVariables(ctx context.Context, options dial.Options) (map[string]string, error) {
+	conn, err := dial.Open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	quoted := "'" + strings.Join(server.UpstreamVariables(), "', '") + "'"
+	result, err := conn.Query(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+quoted+")")
+	if err != nil {
+		return nil, err
+	}
+	variables := make(map[string]string, len(result.Rows))
+	for _, row := range result.Rows {
+		if len(row) == 2 {
+			variables[strings.ToLower(row[0])] = row[1]
+		}
+	}
+	return variables, nil
+}
+
+// writeFile replaces a small file so that after a crash the old or the new one is there.
+func writeFile(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // gone already when the rename worked
+	_, err = tmp.Write(content)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

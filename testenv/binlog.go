@@ -1,0 +1,42 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// BinlogFile is a row of SHOW BINARY LOGS. Size is in bytes; that of the last file grows.
+type BinlogFile struct {
+	Name string
+	Size int64
+}
+
+// BinlogFiles lists the server's binlog files, oldest first.
+func (m *MySQL) BinlogFiles(ctx context.Context) ([]BinlogFile, error) {
+	rows, err := m.queryRows(ctx, "SHOW BINARY LOGS")
+	if err != nil {
+		return nil, err
+	}
+	files := make([]BinlogFile, len(rows))
+	for i, row := range rows {
+		size, err := strconv.ParseInt(row["File_size"], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("SHOW BINARY LOGS on %s: size of %s: %w", m.options.Name, row["Log_name"], err)
+		}
+		files[i] = BinlogFile{Name: row["Log_name"], Size: size}
+	}
+	return files, nil
+}
+
+// ReadBinlog copies the server's own file, byte for byte, from a server that runs or is down. Of the
+// file being written it copies a prefix as long as the file was at the beginning, which may end
+// within an event.
+func (m *MySQL) ReadBinlog(ctx context.Context, name string, w io.Writer) error {
+	return m.ReadFile(ctx, BinlogPath(name), w)
+}
+
+// BinlogPath is where the tools in the server's container find a binlog file, while log_bin is left as
+// it is.
+func BinlogPath(name string) string { return dataDir + "/" + name }

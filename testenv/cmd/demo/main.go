@@ -1,0 +1,254 @@
+// Command demo shows the whole path on real servers: a MySQL primary under load,
+// binlogproxy following it, a replica attached to the proxy by GTID. In the middle
+// the proxy is killed with SIGKILL and started again. Then the load stops, the
+// replica catches up, and everything is compared. The exit status is 1 when
+// anything differs.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/daemon"
+	"github.com/binlogproxy/binlogproxy/testenv/proof"
+	"github.com/binlogproxy/binlogproxy/testenv/workload"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/binlogproxy", "the proxy's `FILE`")
+	flag.BoolVar(&o.keep, "keep", false, "leave everything running and print how to connect")
+	flag.DurationVar(&o.load, "load", 20*time.Second, "`TIME` under load")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	equal, err := run(ctx, o)
+	stop()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	case !equal:
+		fmt.Fprintln(os.Stderr, "demo: something differs")
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	binary string
+	keep   bool
+	load   time.Duration
+}
+
+// parts are what the demo runs.
+type parts struct {
+	primary, replica *testenv.MySQL
+	proxy            *daemon.Daemon
+	dataDir          string
+}
+
+func run(ctx context.Context, o options) (equal bool, err error) {
+	p, err := start(ctx, o)
+	if p != nil && (!o.keep || err != nil) {
+		defer func() { err = errors.Join(err, p.stop()) }()
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := p.underLoad(ctx, o.load); err != nil {
+		return false, err
+	}
+	table, err := p.prove(ctx)
+	if err != nil {
+		return false, err
+	}
+	fmt.Println("\nProof:")
+	if err := table.Print(os.Stdout); err != nil {
+		return false, err
+	}
+	if table.Equal() {
+		fmt.Printf("\nEvery one of %d lines is equal.\n", len(table))
+	}
+	if o.keep {
+		p.explain()
+	}
+	return table.Equal(), nil
+}
+
+func start(ctx context.Context, o options) (*parts, error) {
+	if err := testenv.Setup(ctx); err != nil {
+		return nil, err
+	}
+	step("starting a MySQL primary and a MySQL replica")
+	p := &parts{}
+	var err error
+	started := make(chan error, 2)
+	go func() {
+		var err error
+		p.primary, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{Name: "primary", Keep: o.keep, Args: []string{"--max-binlog-size=16M"}})
+		started <- err
+	}()
+	go func() {
+		var err error
+		p.replica, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{Name: "replica", Keep: o.keep, Args: []string{"--read-only=ON"}})
+		started <- err
+	}()
+	if err := errors.Join(<-started, <-started); err != nil {
+		return p, err
+	}
+	if p.dataDir, err = os.MkdirTemp("", "binlogproxy-demo-"); err != nil {
+		return p, err
+	}
+	step("starting binlogproxy, which follows the primary at %s", p.primary.Addr())
+	if p.proxy, err = daemon.New(daemon.Options{
+		Binary: o.binary, DataDir: p.dataDir, Source: p.primary.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, Keep: o.keep,
+	}); err != nil {
+		return p, err
+	}
+	if err := p.proxy.Start(); err != nil {
+		return p, err
+	}
+	if err := p.proxy.WaitReady(ctx); err != nil {
+		return p, err
+	}
+	step("attaching the replica to the proxy at %s, by GTID", p.proxy.Listen())
+	return p, p.replica.ReplicateFrom(ctx, p.proxySpec())
+}
+
+// proxySpec is how a server follows the proxy.
+func (p *parts) proxySpec() testenv.SourceSpec {
+	spec := p.primary.Source()
+	spec.Host, spec.Port = p.proxy.Endpoint()
+	return spec
+}
+
+// underLoad shows the load for a while, with the proxy killed half-way, and then
+// waits until the replica has everything.
+func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
+	step("load on the primary for %s; the proxy is killed half-way", load)
+	running, err := workload.Start(ctx, p.primary.DB(), workload.Options{Seed: 1, DDL: true, Formats: true, Workers: 4, Pause: 2 * time.Millisecond, BigEvery: 2000, BigBytes: 24 << 20})
+	if err != nil {
+		return err
+	}
+	v := newView(p, running)
+	err = v.watch(ctx, load/2)
+	if err == nil {
+		v.say("kill -9 of the proxy")
+		err = p.proxy.Kill()
+	}
+	if err == nil {
+		err = v.watch(ctx, time.Second)
+	}
+	if err == nil {
+		v.say("the proxy is started again")
+		err = p.proxy.Start()
+	}
+	if err == nil {
+		err = v.watch(ctx, load/2)
+	}
+	if err := errors.Join(err, running.Stop()); err != nil {
+		return err
+	}
+	v.say("the load has ended after %d transactions; the replica catches up", running.Transactions.Load())
+	set, err := p.primary.GTIDExecuted(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return p.replica.WaitForGTIDs(ctx, set)
+}
+
+func (p *parts) prove(ctx context.Context) (proof.Table, error) {
+	theirs, err := p.primary.GTIDExecuted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours, err := p.replica.GTIDExecuted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.waitDurable(ctx); err != nil {
+		return nil, err
+	}
+	dir, err := proof.TimelineDir(p.proxy.SourceDir())
+	if err != nil {
+		return nil, err
+	}
+	table, err := proof.Files(ctx, p.primary, dir)
+	if err != nil {
+		return nil, err
+	}
+	var st daemonStatus
+	if err := p.proxy.Status(ctx, &st); err != nil {
+		return nil, err
+	}
+	table = append(table, proof.GTIDs("gtid_executed of the proxy", st.Sources[0].Executed, theirs),
+		proof.GTIDs("gtid_executed of the replica", ours, theirs))
+	tables, err := proof.Tables(ctx, p.primary, p.replica)
+	return append(table, tables...), err
+}
+
+// waitDurable waits until the proxy holds all that the primary has written.
+func (p *parts) waitDurable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	files, err := p.primary.BinlogFiles(ctx)
+	if err != nil {
+		return err
+	}
+	last := files[len(files)-1]
+	end := fmt.Sprintf("%s:%d", last.Name, last.Size)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var st daemonStatus
+		err := p.proxy.Status(ctx, &st)
+		if err == nil && st.Sources[0].Durable == end {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the proxy does not reach %s: %w\n%s", end, ctx.Err(), p.proxy.Tail())
+		}
+	}
+}
+
+func (p *parts) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var errs []error
+	if p.proxy != nil {
+		_, err := p.proxy.Stop()
+		errs = append(errs, err)
+	}
+	for _, m := range []*testenv.MySQL{p.primary, p.replica} {
+		if m != nil {
+			errs = append(errs, m.Terminate(ctx))
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(p.dataDir))...)
+}
+
+func (p *parts) explain() {
+	fmt.Printf(`
+Everything is still running:
+  primary   mysql -h127.0.0.1 -P%d -uroot -p%s
+  replica   mysql -h127.0.0.1 -P%d -uroot -p%s
+  proxy     mysqlbinlog --read-from-remote-server --host=%s --user=%s -p%s --get-server-public-key --to-last-log binlog.000001
+            (port of the proxy: %s; its files are in %s)
+            binlogproxy status --http=%s
+End it with:
+  kill %d; docker rm -f -v %.12s %.12s; rm -rf %s
+`, p.primary.Port(), testenv.RootPassword, p.replica.Port(), testenv.RootPassword, "127.0.0.1", testenv.ReplicationUser, testenv.ReplicationPassword,
+		p.proxy.Listen(), p.dataDir, p.proxy.HTTP(), p.proxy.PID(), p.primary.ContainerID(), p.replica.ContainerID(), p.dataDir)
+}
+
+func step(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }

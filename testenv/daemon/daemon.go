@@ -1,0 +1,260 @@
+// Package daemon runs the real binlogproxy binary as a child process, for tests
+// that must stop it at an exact instant, for the demo and for the torture run.
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Options say how a daemon is started. Addresses are host:port on loopback.
+type Options struct {
+	Binary       string        // path of the binary; must be given
+	DataDir      string        // must be given
+	Source       string        // address of the primary
+	User         string        // at the primary, and for downstreams
+	Password     string        // handed over in the environment
+	ServerID     uint32        // 0 = 4242
+	Listen       string        // "" = a free port, kept over restarts
+	HTTP         string        // "" = a free port, kept over restarts
+	Args         []string      // further flags of run
+	Log          io.Writer     // gets the daemon's standard error; nil = kept in memory only
+	ReadyTimeout time.Duration // for WaitReady; 0 = 30 s
+	Keep         bool          // the process goes on when this one ends, and writes DataDir/daemon.log
+}
+
+// Daemon is a binlogproxy that may be killed and started again on the same data
+// and the same ports.
+type Daemon struct {
+	options Options
+	mu      sync.Mutex // guards cmd, done
+	cmd     *exec.Cmd
+	done    chan struct{}
+	tail    tailBuffer
+}
+
+// New fills in what Options leave open. It starts nothing.
+func New(options Options) (*Daemon, error) {
+	var err error
+	for _, address := range []*string{&options.Listen, &options.HTTP} {
+		if *address == "" {
+			if *address, err = FreeAddress(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if options.ServerID == 0 {
+		options.ServerID = 4242
+	}
+	if options.ReadyTimeout == 0 {
+		options.ReadyTimeout = 30 * time.Second
+	}
+	return &Daemon{options: options}, nil
+}
+
+// FreeAddress is a loopback address with a port that was free a moment ago.
+func FreeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// Listen is where downstreams connect.
+func (d *Daemon) Listen() string { return d.options.Listen }
+
+// Endpoint is Listen as host and port.
+func (d *Daemon) Endpoint() (host string, port int) {
+	host, text, _ := net.SplitHostPort(d.options.Listen) // New made or was given it
+	port, _ = strconv.Atoi(text)
+	return host, port
+}
+
+// PID is the process id of the running daemon, 0 before Start.
+func (d *Daemon) PID() int {
+	cmd, _ := d.process()
+	if cmd == nil {
+		return 0
+	}
+	return cmd.Process.Pid
+}
+
+// HTTP is the address of /status and its neighbours.
+func (d *Daemon) HTTP() string { return d.options.HTTP }
+
+// SourceDir is the folder of the one source's log.
+func (d *Daemon) SourceDir() string { return filepath.Join(d.options.DataDir, "main") }
+
+// Tail is the end of what the daemon wrote on standard error, over all its lives.
+func (d *Daemon) Tail() string { return d.tail.String() }
+
+// Start starts the process. It does not wait until it is ready.
+func (d *Daemon) Start() error {
+	o := d.options
+	args := append([]string{"run", "--data-dir=" + o.DataDir, "--source=" + o.Source, "--user=" + o.User,
+		"--server-id=" + strconv.FormatUint(uint64(o.ServerID), 10), "--listen=" + o.Listen, "--listen-user=" + o.User,
+		"--http-listen=" + o.HTTP}, o.Args...)
+	cmd := exec.Command(o.Binary, args...)
+	cmd.Env = append(os.Environ(), "BINLOGPROXY_PASSWORD="+o.Password, "BINLOGPROXY_LISTEN_PASSWORD="+o.Password)
+	cmd.Stderr = &d.tail
+	if o.Log != nil {
+		cmd.Stderr = io.MultiWriter(&d.tail, o.Log)
+	}
+	if o.Keep {
+		log, err := os.OpenFile(filepath.Join(o.DataDir, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		cmd.Stderr = log // a pipe would end with this process, and the daemon with the pipe
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // its result is in cmd.ProcessState
+		close(done)
+	}()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cmd, d.done = cmd, done
+	return nil
+}
+
+// Kill ends the process with SIGKILL and waits for its end.
+func (d *Daemon) Kill() error { _, err := d.end(syscall.SIGKILL); return err }
+
+// Stop ends the process with SIGTERM and returns its exit code.
+func (d *Daemon) Stop() (int, error) { return d.end(syscall.SIGTERM) }
+
+// Wait waits for the process to end by itself and returns its exit code.
+func (d *Daemon) Wait(ctx context.Context) (int, error) {
+	cmd, done := d.process()
+	if cmd == nil {
+		return 0, errors.New("the daemon was not started")
+	}
+	select {
+	case <-done:
+		return cmd.ProcessState.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (d *Daemon) process() (*exec.Cmd, chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cmd, d.done
+}
+
+func (d *Daemon) end(signal syscall.Signal) (int, error) {
+	cmd, done := d.process()
+	if cmd == nil {
+		return 0, nil
+	}
+	if err := cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return 0, err
+	}
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Kill()
+		<-done
+		return -1, fmt.Errorf("the daemon did not end within 20 s of %s:\n%s", signal, d.Tail())
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// Status decodes /status into v.
+func (d *Daemon) Status(ctx context.Context, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.options.HTTP+"/status", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return json.NewDecoder(response.Body).Decode(v)
+}
+
+// WaitReady waits until /readyz answers 200, or fails when the process ends.
+func (d *Daemon) WaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.options.ReadyTimeout)
+	defer cancel()
+	_, done := d.process()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if d.ready(ctx) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-done:
+			return fmt.Errorf("the daemon ended before it was ready:\n%s", d.Tail())
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon is not ready: %w\n%s", ctx.Err(), d.Tail())
+		}
+	}
+}
+
+func (d *Daemon) ready(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.options.HTTP+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// tailBuffer keeps the last lines written to it.
+type tailBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+const tailBytes = 64 << 10
+
+func (t *tailBuffer) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if len(t.b) > 2*tailBytes {
+		t.b = bytes.Clone(t.b[len(t.b)-tailBytes:])
+	}
+	return len(p), nil
+}
+
+func (t *tailBuffer) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.ToValidUTF8(string(t.b), "?")
+}

@@ -1,0 +1,11 @@
+package fakesource
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// appendCRC ends the event at file[start:] with its checksum.
+func appendCRC(file []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(file, crc32.ChecksumIEEE(file[start:]))
+}
