@@ -24,8 +24,13 @@ type history struct {
 	gno      int64
 	executed *replication.GTIDSet
 	rnd      *rand.Rand
-	clock    int64 // microseconds
+	clock    int64           // microseconds
+	lost     map[string]bool // files that the source purged before they were received
+	starts   []*replication.GTIDSet
 }
+
+// previous gives the set of GTIDs before files[i].
+func (h *history) previous(i int) *replication.GTIDSet { return h.starts[i] }
 
 var sourceUUID = replication.UUID{0xca, 0xfe, 1, 2, 3, 4, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}
 
@@ -58,6 +63,7 @@ func (h *history) event(t replication.EventType, body []byte) {
 
 func (h *history) begin() {
 	name := fmt.Sprintf("binlog.%06d", len(h.files)+1)
+	h.starts = append(h.starts, h.executed.Clone())
 	h.files = append(h.files, &binlogFile{name: name, bytes: append([]byte(nil), replication.FileMagic[:]...)})
 	fd := binary.LittleEndian.AppendUint16(nil, 4)
 	version := make([]byte, 50)

@@ -171,6 +171,11 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 		}
 	}
 	l.catalog.size = int64(valid)
+	if n := len(records); n > 0 {
+		if err := rewrite(f, records[n-1].offset, int64(valid)); err != nil {
+			return held, &DiskError{Op: "write", File: name, Err: err}
+		}
+	}
 	if err := syncFile(f); err != nil {
 		return held, &DiskError{Op: "fsync", File: name, Err: err}
 	}

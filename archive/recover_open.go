@@ -176,10 +176,31 @@ func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
 			return &DiskError{Op: "truncate", File: name, Err: err}
 		}
 	}
+	if err := rewrite(of.data, m.offset, of.end.offset); err != nil {
+		return &DiskError{Op: "write", File: name, Err: err}
+	}
 	if err := syncFile(of.data); err != nil {
 		return &DiskError{Op: "fsync", File: name, Err: err}
 	}
 	return l.rewriteIndex(of, m.offset)
+}
+
+// rewrite writes a stretch of a file over itself. Were it written by a process
+// whose fsync then failed, the page cache would show it, and an fsync of ours would
+// succeed without putting it on the disk.
+func rewrite(f Handle, from, to int64) error {
+	buf := make([]byte, min(to-from, 1<<20))
+	for from < to {
+		p := buf[:min(to-from, int64(len(buf)))]
+		if n, err := f.ReadAt(p, from); n < len(p) {
+			return err
+		}
+		if err := writeAt(f, p, from); err != nil {
+			return err
+		}
+		from += int64(len(p))
+	}
+	return nil
 }
 
 // withoutChecksums begins the account of a file anew: behind its magic number
@@ -207,7 +228,8 @@ func (l *Log) recoverProven(s *scanner, m mark, size int64) error {
 }
 
 // rewriteIndex compares the stored index with the rebuilt one, which of.index
-// holds, and makes it equal, durably. Entries up to proven were durable: one of them
+// holds, and writes that, durably: all of it, since after a failed fsync the page
+// cache may show what the disk does not have. Entries up to proven were durable: one of them
 // that reads well and says something else is damage.
 func (l *Log) rewriteIndex(of *openFile, proven int64) error {
 	name := l.indexPath(of.name)
@@ -219,11 +241,7 @@ func (l *Log) rewriteIndex(of *openFile, proven int64) error {
 	if err := l.checkIndex(of, name, stored, rebuilt, proven); err != nil {
 		return err
 	}
-	same := 0
-	for same < min(len(stored), len(rebuilt)) && stored[same] == rebuilt[same] {
-		same++
-	}
-	if err := writeAt(of.idx, rebuilt[same:], int64(same)); err != nil {
+	if err := writeAt(of.idx, rebuilt, 0); err != nil {
 		return l.diskError("write", name, err)
 	}
 	if err := of.idx.Truncate(int64(len(rebuilt))); err != nil {

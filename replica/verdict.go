@@ -94,7 +94,7 @@ func (r *Replica) judge(err error) (_ error, stop bool) {
 	var e *StopError
 	switch {
 	case errors.As(err, &e) && e.Reason == StopAccess && r.isReady:
-		return e.Err, false // accounts are changed while servers run: as a replica does, try again
+		return err, false // accounts are changed while servers run: as a replica does, try again
 	case permanent(err):
 		return err, true
 	case classify(err) == suspect && r.attempt.resumed && !r.attempt.moved:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type fakeLog struct {
 	executed string
 	purged   string
 	never    chan struct{}
+	asked    chan struct{} // a value for each call of Files, up to its size
 }
 
 func (l *fakeLog) State() archive.State {
@@ -37,7 +39,14 @@ func (l *fakeLog) State() archive.State {
 	return archive.State{Published: replication.Position{File: last.Name, Offset: last.Size}}
 }
 func (l *fakeLog) Changed() <-chan struct{} { return l.never }
-func (l *fakeLog) Files() []archive.File    { return l.files }
+
+func (l *fakeLog) Files() []archive.File {
+	select {
+	case l.asked <- struct{}{}:
+	default:
+	}
+	return l.files
+}
 
 func (l *fakeLog) Executed() *replication.GTIDSet { return mustSet(l.executed) }
 func (l *fakeLog) Purged() *replication.GTIDSet   { return mustSet(l.purged) }
@@ -71,6 +80,13 @@ func (u *fakeUpstream) Identity() (Identity, bool) {
 	return u.id, !u.unknown
 }
 
+func (u *fakeUpstream) set(change func(*Identity)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.id.Variables = maps.Clone(u.id.Variables)
+	change(&u.id)
+}
+
 func mysql97() Identity {
 	return Identity{Version: "9.7.4", ServerID: 77, ServerUUID: sourceUUID, Variables: map[string]string{
 		"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL",
@@ -101,7 +117,7 @@ func startServer(t *testing.T, change func(*Options)) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ts := &testServer{log: &fakeLog{never: make(chan struct{})}, upstream: &fakeUpstream{id: mysql97()}}
+	ts := &testServer{log: &fakeLog{never: make(chan struct{}), asked: make(chan struct{}, 100)}, upstream: &fakeUpstream{id: mysql97()}}
 	opts := Options{Upstream: ts.upstream, Log: ts.log, Accounts: accounts}
 	if change != nil {
 		change(&opts)
@@ -267,6 +283,38 @@ func (c *rawClient) mustQuery(text string) string {
 		c.t.Fatalf("%s: %d rows", text, len(a.rows))
 	}
 	return a.rows[0][len(a.rows[0])-1]
+}
+
+// startDump sends a dump command, and returns when its loop waits for the log.
+func (c *rawClient) startDump(ts *testServer, serverID uint32, uuid string) {
+	c.t.Helper()
+	if uuid != "" {
+		c.mustQuery("SET @slave_uuid = '" + uuid + "', @replica_uuid = '" + uuid + "'")
+	}
+	c.mustQuery("SET @source_binlog_checksum = 'NONE'")
+	dump := wire.BinlogDump{Position: 4, ServerID: serverID, File: "binlog.000001"}
+	c.conn.ResetSequence()
+	c.write(dump.Append(nil))
+	select {
+	case <-ts.log.asked:
+	case <-time.After(patience):
+		c.t.Fatal("the dump does not begin")
+	}
+}
+
+// expectError reads an error packet and returns it.
+func (c *rawClient) expectError(number uint16) *wire.Error {
+	c.t.Helper()
+	return c.wantError(c.read(), number)
+}
+
+func (c *rawClient) wantError(p []byte, number uint16) *wire.Error {
+	c.t.Helper()
+	e, err := wire.DecodeError(p)
+	if err != nil || e.Number != number {
+		c.t.Fatalf("got %v, %v, want error %d", e, err, number)
+	}
+	return e
 }
 
 // expectEOF wants the server's FIN: a reset is an error.

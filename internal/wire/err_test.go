@@ -70,6 +70,10 @@ func TestErrorIsAGoError(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Number != ERUnknownCom {
 		t.Errorf("%v", e)
 	}
+	beforeGreeting := &Error{Number: ERConCount, Message: "Too many connections"}
+	if got := beforeGreeting.Error(); got != "error 1040: Too many connections" {
+		t.Error(got)
+	}
 }
 
 func FuzzError(f *testing.F) {
@@ -78,6 +82,9 @@ func FuzzError(f *testing.F) {
 	f.Add([]byte("\xff\x10\x04#0800"))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		e, err := DecodeError(payload)
+		if IsError(payload) != (err == nil) && len(payload) >= 3 {
+			t.Fatalf("IsError = %v, error %v", IsError(payload), err)
+		}
 		if err != nil {
 			if _, ok := errors.AsType[*MalformedError](err); !ok {
 				t.Fatal(err)

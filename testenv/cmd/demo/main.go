@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
-	"github.com/binlogproxy/binlogproxy/testenv/daemon"
+	"github.com/binlogproxy/binlogproxy/testenv/child"
 	"github.com/binlogproxy/binlogproxy/testenv/proof"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
@@ -49,7 +49,7 @@ type options struct {
 // parts are what the demo runs.
 type parts struct {
 	primary, replica *testenv.MySQL
-	proxy            *daemon.Daemon
+	proxy            *child.Daemon
 	dataDir          string
 }
 
@@ -106,7 +106,7 @@ func start(ctx context.Context, o options) (*parts, error) {
 		return p, err
 	}
 	step("starting binlogproxy, which follows the primary at %s", p.primary.Addr())
-	if p.proxy, err = daemon.New(daemon.Options{
+	if p.proxy, err = child.New(child.Options{
 		Binary: o.binary, DataDir: p.dataDir, Source: p.primary.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, Keep: o.keep,
 	}); err != nil {
 		return p, err

@@ -1,6 +1,6 @@
-// Package daemon runs the real binlogproxy binary as a child process, for tests
+// Package child runs the real binlogproxy binary as a child process, for tests
 // that must stop it at an exact instant, for the demo and for the torture run.
-package daemon
+package child
 
 import (
 	"bytes"
