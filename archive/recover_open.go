@@ -48,9 +48,6 @@ func (l *Log) recoverComplete(h heldFile, proof *fileProof, cut *Gap) error {
 	}
 	if err == nil && proof != nil && of.sum.file != uint32(proof.CRC32C) {
 		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + crcHex(of.sum.file).String()}
-		if of.end.tracker.Checksum() == replication.ChecksumNone {
-			return err // nothing tells where: none of it is shown
-		}
 	}
 	if err != nil {
 		l.showDamaged(of)
@@ -91,9 +88,12 @@ func (l *Log) scanWhole(s *scanner, proof *fileProof, cut *Gap) (end, size int64
 	return end, size, err
 }
 
-// showDamaged lets readers have what stands before the damage.
+// showDamaged lets readers have what stands before the damage. Of a file without
+// checksums nothing tells where that is: none of it is shown.
 func (l *Log) showDamaged(of *openFile) {
-	l.publishRecovered(of)
+	if of.end.tracker.Checksum() != replication.ChecksumNone {
+		l.publishRecovered(of)
+	}
 }
 
 func (l *Log) publishRecovered(of *openFile) {

@@ -4,17 +4,19 @@ import "github.com/binlogproxy/binlogproxy/replication"
 
 // Sink keeps what a source sends. One goroutine at a time calls it.
 //
-// The calls of one connection are: Resume once; then, file after file, StartFile
-// and the file's events by Append, in order. A connection that resumes within a
-// file begins with its events, without StartFile. What is sent a second time the
+// The calls of one connection are: Resume and End once; then, file after file,
+// StartFile and the file's events by Append, in order. A connection that resumes
+// within a file begins with its events, without StartFile; one that resumes at a
+// file's first event begins with StartFile, also when that file is held. What is sent a second time the
 // sink compares with what it holds; a difference is its *archive.HistoryError.
 //
-// An error of any call ends the connection. Whether another may be tried is asked
-// of the error (see Fatal).
+// An error of any call ends the connection. Another is tried unless the error, or
+// one that it wraps, has a method Permanent() bool that returns true.
 type Sink interface {
 	// Resume discards what the last connection left unfinished and returns where
 	// the source is to begin: an event's start at least 1 MiB before the end of
-	// what is held, or a file's first event. ok is false while nothing is held.
+	// what is held, or a file's first event. Behind a gap whose next file was not
+	// begun it is that file's first event. ok is false while nothing is held.
 	Resume() (from replication.Position, ok bool, err error)
 
 	// End is the position behind the last whole event held.
@@ -35,6 +37,10 @@ type Sink interface {
 
 	// Gap records for good that the source has lost what follows End and that next
 	// is the oldest file it still has; StartFile(next) follows. previous is the set
-	// of GTIDs before next, empty where the source has none.
+	// of GTIDs before next, empty where the source has none. Where next is gone too
+	// before it was begun, Gap is called again with a later one.
+	//
+	// A sink that knows better may record nothing: the replica forgets over a restart
+	// that the last file held had named next as its successor and is complete.
 	Gap(reason, next string, previous *replication.GTIDSet) error
 }

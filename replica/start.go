@@ -30,12 +30,15 @@ func chooseStart(h held, files []BinlogFile, from string) (start, error) {
 	if !h.any {
 		return firstStart(files, from)
 	}
-	if h.refused == h.end.File {
+	if h.from.File == h.end.File && h.refused == h.end.File {
 		return startBehindRefused(h, files)
 	}
 	for _, f := range files {
-		if f.Name != h.end.File {
+		if f.Name != h.from.File {
 			continue
+		}
+		if h.from.File != h.end.File { // a gap is recorded, and this is the file behind it
+			return start{at: h.from}, nil
 		}
 		if f.Size < h.end.Offset {
 			return start{}, stopf(StopHistory, "the source's %s has %d bytes, but %d of it are held: it has lost its end or began anew",
