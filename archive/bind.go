@@ -73,9 +73,11 @@ func (l *Log) writeSource(doc sourceDoc) error {
 	if err != nil {
 		return err
 	}
+	l.sourceBroken = true
 	if err := replaceFile(l.fs, sourcePath(l.dir), content); err != nil {
 		return l.diskError("replace", sourcePath(l.dir), err)
 	}
+	l.sourceBroken = false
 	l.pubMu.Lock()
 	l.source = doc
 	l.source.Timelines, l.source.Gaps = slices.Clone(doc.Timelines), slices.Clone(doc.Gaps)

@@ -125,10 +125,8 @@ func (c *catalog) append(r record) error {
 	if err != nil {
 		return err
 	}
-	if c.broken {
-		if err := c.repairLocked(); err != nil {
-			return err
-		}
+	if err := c.repairLocked(); err != nil {
+		return err
 	}
 	c.broken = true
 	if err := writeAt(c.file, line, c.size); err != nil {
@@ -142,8 +140,18 @@ func (c *catalog) append(r record) error {
 	return nil
 }
 
-// repairLocked takes back what a failed append may have left.
+// repair takes back what a failed append may have left, durably: a record that
+// nobody knows of must not speak of files that go on changing.
+func (c *catalog) repair() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.repairLocked()
+}
+
 func (c *catalog) repairLocked() error {
+	if !c.broken {
+		return nil
+	}
 	f, err := c.fs.OpenFile(c.path, ReadWrite)
 	if err != nil {
 		return &DiskError{Op: "open", File: c.path, Err: err}
@@ -156,6 +164,7 @@ func (c *catalog) repairLocked() error {
 	if err := syncFile(f); err != nil {
 		return &DiskError{Op: "fsync", File: c.path, Err: err}
 	}
+	c.broken = false
 	return nil
 }
 

@@ -91,3 +91,23 @@ func (f feeder) send(l *archive.Log, event []byte) error {
 	}
 	return l.Append(event, true)
 }
+
+// runStopped is run with stopAfter, where that is no error.
+func (f feeder) runStopped(l *archive.Log) error {
+	if err := f.run(l); !errors.Is(err, errStopped) {
+		return err
+	}
+	return nil
+}
+
+// sendAll sends a file's events from offset at on.
+func (f feeder) sendAll(l *archive.Log, file *binlogFile, at int) error {
+	for at < len(file.bytes) {
+		size := int(binary.LittleEndian.Uint32(file.bytes[at+9:]))
+		if err := f.send(l, file.bytes[at:at+size]); err != nil {
+			return err
+		}
+		at += size
+	}
+	return nil
+}

@@ -103,6 +103,9 @@ func decodeIndexEntry(b []byte) (indexEntry, int, error) {
 	if err != nil {
 		return indexEntry{}, 0, err
 	}
+	if gtids.String() != string(p[indexEntryFixed:]) {
+		return indexEntry{}, 0, errors.New("GTIDs not as they are printed")
+	}
 	e := indexEntry{
 		offset:   int64(binary.LittleEndian.Uint64(p)),
 		boundary: p[8] == indexFlagBoundary,

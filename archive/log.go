@@ -41,11 +41,12 @@ type Log struct {
 	done      chan struct{}
 
 	// The committer's, or recovery's before there is one.
-	cur         *openFile // nil while no file is open
-	mark        markFile
-	markTimer   *time.Timer
-	markTime    time.Time
-	failedSyncs int // in a row
+	cur          *openFile // nil while no file is open
+	mark         markFile
+	markTimer    *time.Timer
+	markTime     time.Time
+	failedSyncs  int  // in a row
+	sourceBroken bool // a replacement of source.json failed: either may be there
 
 	// Set by recovery, cleared by the receiving side: bytes behind floor were found
 	// behind the recorded mark, and are not marked before they have been compared.

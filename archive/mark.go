@@ -68,7 +68,7 @@ func decodeMark(b []byte) (m mark, ok bool, err error) {
 	}
 	m.file = string(b[markFixed : markFixed+n])
 	ok = m.sequence > 0 && m.offset >= replication.FirstEventOffset && m.block >= 0 && m.block <= m.offset &&
-		replication.ValidFileName(m.file) == nil
+		replication.ValidFileName(m.file) == nil && allZero(b[markFixed+n:markSlotSize-4])
 	return m, ok, nil
 }
 

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -92,21 +91,8 @@ func (l *Log) scanWhole(s *scanner, proof *fileProof, cut *Gap) (end, size int64
 // checksums nothing tells where that is: none of it is shown.
 func (l *Log) showDamaged(of *openFile) {
 	if of.end.tracker.Checksum() != replication.ChecksumNone {
-		l.publishRecovered(of)
+		l.publishFile(of)
 	}
-}
-
-func (l *Log) publishRecovered(of *openFile) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	if of.end.previous != nil {
-		l.crossLocked(of.end.previous)
-	}
-	l.executed.AddSet(of.added)
-	l.publishLocked(func(v *view) {
-		v.Durable = of.position()
-		v.showOpen(of.seq, of.name, &of.end)
-	})
 }
 
 // recoverLast reads the file that was being written, or, if a gap is recorded
@@ -134,7 +120,7 @@ func (l *Log) recoverLast(h heldFile, m mark, markDamaged bool) error {
 	l.active.reset(of.end.offset)
 	l.floor = m.offset
 	l.unproven.Store(of.end.offset > m.offset)
-	l.publishRecovered(of)
+	l.publishFile(of)
 	return nil
 }
 
@@ -158,6 +144,9 @@ func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
 		return &DiskError{Op: "stat", File: name, Err: err}
 	}
 	if err := l.recoverProven(s, m, size); err != nil && sabotaged != cutBelowMark {
+		if d, ok := err.(*DamageError); ok && of.end.tracker.Checksum() == replication.ChecksumNone {
+			d.Offset = l.provenBlocks(of)
+		}
 		return err
 	}
 	if of.end.tracker.Checksum() == replication.ChecksumNone && of.end.offset > replication.FirstEventOffset {
@@ -223,63 +212,6 @@ func (l *Log) recoverProven(s *scanner, m mark, size int64) error {
 	case m.sequence > 0 && (s.of.end.block != m.block || s.of.sum.block != m.blockCRC):
 		return &DamageError{File: name, Offset: m.block, Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", crcHex(m.blockCRC), m.offset),
 			Found: fmt.Sprintf("CRC32C %s of those from %d", crcHex(s.of.sum.block), s.of.end.block)}
-	}
-	return nil
-}
-
-// rewriteIndex compares the stored index with the rebuilt one, which of.index
-// holds, and writes that, durably: all of it, since after a failed fsync the page
-// cache may show what the disk does not have. Entries up to proven were durable: one of them
-// that reads well and says something else is damage.
-func (l *Log) rewriteIndex(of *openFile, proven int64) error {
-	name := l.indexPath(of.name)
-	stored, err := readFile(l.fs, name)
-	if err != nil {
-		return &DiskError{Op: "read", File: name, Err: err}
-	}
-	rebuilt := append(appendIndexHeader(nil, l.opts.IndexEvery), of.index...)
-	if err := l.checkIndex(of, name, stored, rebuilt, proven); err != nil {
-		return err
-	}
-	if err := writeAt(of.idx, rebuilt, 0); err != nil {
-		return l.diskError("write", name, err)
-	}
-	if err := of.idx.Truncate(int64(len(rebuilt))); err != nil {
-		return l.diskError("truncate", name, err)
-	}
-	of.index, of.idxSize, of.idxDirty = of.index[:0], int64(len(rebuilt)), false
-	return l.sync(of.idx, name)
-}
-
-func (l *Log) checkIndex(of *openFile, name string, stored, rebuilt []byte, proven int64) error {
-	want, _, _, err := decodeIndex(rebuilt)
-	if err != nil {
-		return err
-	}
-	have, every, valid, err := decodeIndex(stored)
-	var newer *FormatError
-	if errors.As(err, &newer) {
-		newer.File = name
-		return newer
-	}
-	for i, w := range want {
-		if w.offset > proven {
-			return nil
-		}
-		if i >= len(have) {
-			damage := &DamageError{File: name, Offset: int64(valid), Expected: fmt.Sprintf("an entry for offset %d", w.offset), Found: fmt.Sprintf("nothing readable (%v)", err)}
-			if of.end.tracker.Checksum() == replication.ChecksumNone {
-				return damage
-			}
-			l.logger.Warn("rebuilt a damaged index from events that their checksums prove", "error", damage)
-			l.counts.indexRebuilt.Add(1)
-			return nil
-		}
-		if h := have[i]; every == l.opts.IndexEvery && (h.offset != w.offset || h.block != w.block || h.boundary != w.boundary || h.times != w.times || !h.gtids.Equal(w.gtids)) {
-			return &DamageError{File: l.filePath(of.name), Offset: w.offset,
-				Expected: fmt.Sprintf("the block that the index describes: up to %d, CRC32C %s, GTIDs %q", h.offset, crcHex(h.block), h.gtids),
-				Found:    fmt.Sprintf("up to %d, CRC32C %s, GTIDs %q", w.offset, crcHex(w.block), w.gtids)}
-		}
 	}
 	return nil
 }

@@ -79,6 +79,14 @@ func (l *Log) repairLocked() error {
 // repair opens the file anew, cuts it back to what was fsynced, and reads that
 // again: of what else was written nothing is believed.
 func (l *Log) repair(full bool) error {
+	if err := l.countDisk(l.catalog.repair()); err != nil {
+		return err
+	}
+	if l.sourceBroken {
+		if err := l.writeSource(l.source); err != nil {
+			return err
+		}
+	}
 	if l.cur == nil {
 		return nil
 	}
@@ -100,6 +108,12 @@ func (l *Log) repair(full bool) error {
 		return err
 	}
 	l.cur = of
+	if l.mustMark(of) {
+		if err := l.markNow(); err != nil {
+			return err
+		}
+	}
+	l.publishFile(of) // what failed may have come between the fsync of a batch and its publication
 	return nil
 }
 

@@ -145,7 +145,11 @@ func (l *Log) createPair(of *openFile) error {
 
 // appendCatalog adds a record durably, for the committer.
 func (l *Log) appendCatalog(r record) error {
-	err := l.catalog.append(r)
+	return l.countDisk(l.catalog.append(r))
+}
+
+// countDisk lets an error of the catalog count as one of the committer's.
+func (l *Log) countDisk(err error) error {
 	if d, ok := err.(*DiskError); ok {
 		return l.diskError(d.Op, d.File, d.Err)
 	}

@@ -78,6 +78,21 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 	return nil
 }
 
+// publishFile makes a file that was read from its start readable, up to its last
+// boundary. It changes nothing that is published already.
+func (l *Log) publishFile(of *openFile) {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	if of.end.previous != nil {
+		l.crossLocked(of.end.previous)
+	}
+	l.executed.AddSet(of.added)
+	l.publishLocked(func(v *view) {
+		v.Durable = of.position()
+		v.showOpen(of.seq, of.name, &of.end)
+	})
+}
+
 // showOpen lets the open file be read up to its last boundary.
 func (v *view) showOpen(seq uint64, name string, at *cursor) {
 	if at.boundary <= replication.FirstEventOffset {

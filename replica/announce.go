@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"fmt"
-	"math"
 	"net"
 	"time"
 
@@ -76,7 +75,7 @@ func (r *Replica) send(w *wire.Conn, payload []byte) error {
 // plain command has 32 bits for the position. Beyond that the GTID form, with an
 // empty set, takes file and position too, where the source has gtid_mode ON.
 func (r *Replica) dumpCommand(at replication.Position, info SourceInfo) ([]byte, error) {
-	if at.Offset <= math.MaxUint32 {
+	if at.Offset <= r.plainDumpEnd {
 		dump := wire.BinlogDump{Position: uint32(at.Offset), ServerID: r.options.ServerID, File: at.File}
 		return dump.Append(nil), nil
 	}

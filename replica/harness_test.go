@@ -59,6 +59,11 @@ func run(t testing.TB, options Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return launch(t, r)
+}
+
+func launch(t testing.TB, r *Replica) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	running := &running{Replica: r, t: t, cancel: cancel, done: make(chan struct{})}
 	go func() {
@@ -125,6 +130,8 @@ func checkHeld(t testing.TB, sink *memorySink, files ...fakesource.File) {
 			t.Errorf("%s: %d bytes held, %d at the source, or different ones", f.Name, len(got), len(f.Bytes))
 		}
 	}
+	sink.mu.Lock()
+	defer sink.mu.Unlock()
 	if len(sink.names) != len(files) {
 		t.Errorf("held: %v; %d files expected", sink.names, len(files))
 	}

@@ -240,6 +240,9 @@ func (r *receiver) formatDescription(h replication.Header, event []byte) error {
 	if r.phase != expectFormat {
 		return r.misfit("a FORMAT_DESCRIPTION event that nothing announced")
 	}
+	if r.stored && h.Artificial() {
+		return r.misfit("a FORMAT_DESCRIPTION event of a file that is artificial")
+	}
 	format, err := replication.ParseFormatDescription(event)
 	if err != nil {
 		return r.misfit("%w", err)

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"maps"
+	"math"
 	"time"
 )
 
@@ -11,6 +12,10 @@ type Replica struct {
 	options  Options
 	status   statusBook
 	counters counters
+
+	// plainDumpEnd is the last offset that COM_BINLOG_DUMP has room for: a field,
+	// because a test cannot wait for 4 GiB.
+	plainDumpEnd int64
 
 	// Of the goroutine in Run alone.
 	registered bool      // the source has had us in SHOW REPLICAS since we started
@@ -41,7 +46,7 @@ func New(options Options) (*Replica, error) {
 	}
 	options.Source.Attributes["program_name"] = "binlogproxy"
 	options.Source.Attributes["_client_role"] = "binary_log_listener"
-	r := &Replica{options: options}
+	r := &Replica{options: options, plainDumpEnd: math.MaxUint32}
 	r.counters.now = options.Now
 	r.status.now = options.Now
 	return r, nil

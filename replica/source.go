@@ -87,7 +87,7 @@ func (r *Replica) followable(info SourceInfo, logBin string) error {
 	case info.ServerID == 0:
 		return stopf(StopConfiguration, "source %s has server_id 0 and sends no binlog: set its server_id", info.Addr)
 	case info.ServerID == r.options.ServerID:
-		return stopf(StopConfiguration, "our server id %d is that of the source %s: give binlogproxy one of its own", info.ServerID, info.Addr)
+		return stopf(StopConfiguration, "our server_id %d is that of the source %s: give binlogproxy one of its own", info.ServerID, info.Addr)
 	case strings.EqualFold(info.ServerUUID, r.options.ServerUUID):
 		return stopf(StopConfiguration, "our server uuid %s is that of the source %s: give binlogproxy one of its own", info.ServerUUID, info.Addr)
 	}

@@ -145,6 +145,7 @@ func FuzzTransactionPayload(f *testing.F) {
 func FuzzParseGTIDEvent(f *testing.F) {
 	seedEvents(f, GTIDEventType, func(event []byte) { f.Add(event) })
 	seedEvents(f, GTIDTaggedEvent, func(event []byte) { f.Add(event) })
+	f.Add(append(Header{Type: GTIDTaggedEvent, Size: HeaderSize + 2}.Append(nil), 2, 0)) // a size below what it takes to say it
 	f.Fuzz(func(t *testing.T, event []byte) {
 		e, err := ParseGTIDEvent(event, ChecksumNone, "")
 		if err != nil {

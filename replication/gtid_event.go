@@ -59,7 +59,7 @@ func parseUntaggedGTID(event []byte, t EventType) (GTIDEvent, error) {
 	if t == GTIDEventType {
 		copy(e.GTID.UUID[:], event[HeaderSize+1:])
 		e.GTID.Number = int64(binary.LittleEndian.Uint64(event[gtidNumberOffset:]))
-		if e.GTID.Number <= 0 {
+		if e.GTID.Number <= 0 || e.GTID.Number > MaxGTIDNumber {
 			return malformed("number %d", e.GTID.Number)
 		}
 	}
@@ -124,10 +124,11 @@ func parseTaggedGTID(body []byte, known Tag) (GTIDEvent, error) {
 	}
 	c := varintCursor{b: body}
 	version, size := c.unsigned(), c.unsigned()
-	if c.bad || version != 1 || size > uint64(len(body)) {
+	read := len(body) - len(c.b)
+	if c.bad || version != 1 || size < uint64(read) || size > uint64(len(body)) {
 		return malformed("version %d, %d bytes of %d", version, size, len(body))
 	}
-	c.b = c.b[:len(c.b)-(len(body)-int(size))]
+	c.b = c.b[:int(size)-read]
 	lastMustKnow := c.unsigned()
 	if lastMustKnow > taggedCommitGroupTicket+1 {
 		return malformed("field %d must be understood", lastMustKnow-1)
@@ -181,7 +182,7 @@ func parseTaggedGTID(body []byte, known Tag) (GTIDEvent, error) {
 	if c.bad {
 		return malformed("it ends within field %d", last)
 	}
-	if e.GTID.Number <= 0 {
+	if e.GTID.Number <= 0 || e.GTID.Number > MaxGTIDNumber {
 		return malformed("number %d", e.GTID.Number)
 	}
 	if !hasOriginal {

@@ -197,6 +197,7 @@ func TestDecodeGTIDSetRefuses(t *testing.T) {
 		"a tag that begins with a digit":    {tagged + uuid + "0239" + one + one + two, 26},
 		"a tag of 33":                       {tagged + uuid + "42" + strings.Repeat("61", 33) + one + one + two, 25},
 		"the size of a tag in two bytes":    {tagged + uuid + "0500" + one + one + two, 25},
+		"no size of a tag":                  {"0102000000000001" + uuid + "00" + one + one + two + uuid, 65},
 		"a tag that is cut":                 {tagged + uuid + "40" + strings.Repeat("61", 20), 25},
 	} {
 		_, err := DecodeGTIDSet(unhex(t, c.body))

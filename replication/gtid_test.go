@@ -49,6 +49,10 @@ func TestParseGTIDNamesTheOffset(t *testing.T) {
 			t.Errorf("%q: %v, expected offset %d", suffix, err, offset)
 		}
 	}
+	_, err := ParseGTID(" " + textUUIDA[:8] + ":5")
+	if err == nil || err.Error() != `malformed GTID at offset 9: expected a UUID, found ":"` {
+		t.Error(err)
+	}
 }
 
 func TestParseTag(t *testing.T) {

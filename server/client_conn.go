@@ -19,7 +19,6 @@ import (
 type clientConn struct {
 	net.Conn
 	timeout atomic.Int64 // time.Duration without progress of a write
-	written atomic.Uint64
 
 	mu  sync.Mutex
 	end time.Time // no write goes on beyond; zero: no such time
@@ -38,7 +37,6 @@ func (c *clientConn) Write(p []byte) (int, error) {
 		last := c.setWriteDeadline()
 		n, err := c.Conn.Write(p[total:])
 		total += n
-		c.written.Add(uint64(n))
 		if n == 0 || last || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return total, err
 		}

@@ -20,12 +20,10 @@ var (
 
 // Error numbers beside those of package wire, with their SQLSTATE.
 const (
-	erUnknownDatabase     = 1049 // 42000
 	erBadField            = 1054 // 42S22
 	erEmptyQuery          = 1065 // 42000
 	erUnknownCharset      = 1115 // 42000
 	erTooManyFields       = 1117
-	erLocalVariable       = 1228
 	erGlobalVariable      = 1229
 	erWrongTypeForVar     = 1232 // 42000
 	erNotSupportedYet     = 1235 // 42000

@@ -190,6 +190,7 @@ func connectAs(t *testing.T, ts *testServer, user, password string, extra wire.C
 	if _, err := wire.DecodeOK(c.read(), c.caps); err != nil {
 		t.Fatal(err)
 	}
+	c.command(byte(wire.ComPing)) // the session is entered as logged in only behind its OK
 	return c
 }
 
@@ -330,3 +331,10 @@ func shutdownContext(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// fakeConn takes everything and gives nothing.
+type fakeConn struct{ net.Conn }
+
+func (fakeConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (fakeConn) LocalAddr() net.Addr              { return &net.TCPAddr{Port: 3306} }
+func (fakeConn) SetWriteDeadline(time.Time) error { return nil }

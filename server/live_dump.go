@@ -52,8 +52,9 @@ func (s *session) runDump(ctx context.Context, r dumpRequest) error {
 	return nil
 }
 
-// dumpEnded sends the last packet, if there is one to send, and logs the end.
+// dumpEnded sends the last packet, if there is one to send, counts and logs the end.
 func (s *session) dumpEnded(live *liveDump, err error) {
+	s.server.counters.dumpEnded(err)
 	if errors.Is(err, errReplaced) {
 		err = live.replacedError()
 	}

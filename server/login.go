@@ -71,7 +71,7 @@ func (s *session) greeting(id Identity) wire.Greeting {
 
 func (s *session) loggedInAs(who *wire.Authenticated) {
 	s.account = s.server.opts.Accounts.byUser[who.User]
-	s.caps, s.database, s.attributes = who.Capabilities, who.Database, who.Attributes
+	s.caps, s.database = who.Capabilities, who.Database
 	s.collation = collationOf(uint16(who.Collation), s.identity())
 	s.setStatus(func(p *sessionStatus) { p.user, p.database = who.User, who.Database })
 	s.log = s.log.With("connection", s.id, "user", who.User)

@@ -77,7 +77,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		switch {
 		case s.ctx.Err() != nil:
 			if err == nil {
-				err = nc.Close()
+				_ = nc.Close() // nobody has seen it yet
 			}
 			return ErrClosed
 		case err == nil:

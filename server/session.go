@@ -35,7 +35,6 @@ type session struct {
 	account    Account
 	clientHost string
 	caps       wire.Capabilities
-	attributes wire.Attributes
 
 	database  string
 	collation collation // that results are said to be in
@@ -75,7 +74,7 @@ func newSession(server *Server, nc net.Conn, end context.CancelCauseFunc) *sessi
 // run is the session's goroutine.
 func (s *session) run(ctx context.Context) {
 	defer s.end(nil)
-	defer s.nc.hangUp()
+	defer s.hangUp(ctx)
 	// Ends reads and writes that are under way. Running commands see the context.
 	release := context.AfterFunc(ctx, func() { s.interrupt(context.Cause(ctx)) })
 	defer release()
@@ -90,6 +89,16 @@ func (s *session) run(ctx context.Context) {
 		return
 	}
 	s.serve(ctx)
+}
+
+// hangUp ends the connection. One that gave way to others is not waited for, or a
+// flood would pile up here.
+func (s *session) hangUp(ctx context.Context) {
+	if errors.Is(context.Cause(ctx), errEvicted) {
+		_ = s.nc.Close()
+		return
+	}
+	s.nc.hangUp()
 }
 
 // stopGrace is how long a write may still take after Shutdown: enough for the

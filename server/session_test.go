@@ -249,6 +249,12 @@ func TestClientBytesDuringADump(t *testing.T) {
 			c.expectEOF()
 		})
 	}
+	if err := ts.Close(); err != nil { // sessions count behind the end of their connection
+		t.Fatal(err)
+	}
+	if got := ts.Stats().DumpEnds; got["client"] != 2 {
+		t.Errorf("ends of dumps: %v", got)
+	}
 }
 
 func TestReplicasAreListed(t *testing.T) {

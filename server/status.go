@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -51,19 +53,45 @@ type Stats struct {
 	// AuthFailures by reason: "denied" (user or password), "timeout", "protocol"
 	// (broken off or malformed), "ended" (by the server: shutdown, too many pending).
 	AuthFailures map[string]uint64
+
+	// DumpEnds by reason: "done" (EOF of a non-blocking dump), "client" (it has gone),
+	// "replaced" (by the same replica), "killed", "shutdown", "refused" (an error
+	// packet was sent), "broken" (everything else; the client will come again).
+	DumpEnds map[string]uint64
 }
 
 // counters are what Stats is made of.
 type counters struct {
 	connections, refused, notReady, commands         atomic.Uint64
 	authDenied, authTimeout, authProtocol, authEnded atomic.Uint64
+	dumpEnds                                         [len(dumpEndReasons)]atomic.Uint64
+}
+
+var dumpEndReasons = [...]string{"done", "client", "replaced", "killed", "shutdown", "refused", "broken"}
+
+func (c *counters) dumpEnded(err error) {
+	var refusal *wire.Error
+	reason := len(dumpEndReasons) - 1
+	for i, is := range [...]bool{err == nil, errors.Is(err, errClientGone), errors.Is(err, errReplaced), errors.Is(err, errKilled),
+		errors.Is(err, ErrClosed), errors.As(err, &refusal)} {
+		if is {
+			reason = i
+			break
+		}
+	}
+	c.dumpEnds[reason].Add(1)
 }
 
 // Stats returns a snapshot of the counters.
 func (s *Server) Stats() Stats {
 	c := &s.counters
 	loggedIn, pending := s.sessions.count()
+	ends := make(map[string]uint64, len(dumpEndReasons))
+	for i, reason := range dumpEndReasons {
+		ends[reason] = c.dumpEnds[i].Load()
+	}
 	return Stats{
+		DumpEnds: ends,
 		LoggedIn: loggedIn, Pending: pending,
 		Connections: c.connections.Load(), Refused: c.refused.Load(), NotReady: c.notReady.Load(), Commands: c.commands.Load(),
 		AuthFailures: map[string]uint64{

@@ -9,34 +9,29 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// The images that setup/setup.sh looks for, in its order.
-const (
-	officialImage = "mysql:9.7"
-	localImage    = "binlogproxy/mysql:9.7"
-)
+// ourImage is made by setup/setup.sh, of the official image or of Debian's packages.
+const ourImage = "binlogproxy/mysql:9.7"
 
 // DefaultImage is the MySQL image that is used where no other is asked for: $BINLOGPROXY_MYSQL_IMAGE if
-// set, else the official image if it was pulled, else the one built locally. The engine's own tags
-// are the only record, so that this and setup/setup.sh cannot disagree.
+// set, else the one that setup/setup.sh has made. The engine's own tags are the only record, so that
+// this and the script cannot disagree.
 func DefaultImage(ctx context.Context) (string, error) {
 	client, err := connect(ctx)
 	if err != nil {
 		return "", err
 	}
-	names := []string{officialImage, localImage}
-	if name := os.Getenv("BINLOGPROXY_MYSQL_IMAGE"); name != "" {
-		names = []string{name}
+	name := os.Getenv("BINLOGPROXY_MYSQL_IMAGE")
+	if name == "" {
+		name = ourImage
 	}
-	for _, name := range names {
-		id, err := imageID(ctx, client, name)
-		if err != nil {
-			return "", err
-		}
-		if id != "" {
-			return name, nil
-		}
+	id, err := imageID(ctx, client, name)
+	if err != nil {
+		return "", err
 	}
-	return "", fmt.Errorf("no MySQL image (looked for %v; run: make setup)", names)
+	if id == "" {
+		return "", fmt.Errorf("there is no image %s (run: make setup)", name)
+	}
+	return name, nil
 }
 
 // imageID is empty when the engine has no image of that name.

@@ -23,9 +23,13 @@ type runFlags struct {
 	From           string        `help:"Where an empty archive begins: oldest (default), newest or a file name." placeholder:"WHERE" env:"BINLOGPROXY_FROM"`
 	OnGap          string        `help:"When the primary has purged what is missing: continue with a recorded gap (default) or stop." placeholder:"continue|stop" env:"BINLOGPROXY_ON_GAP"`
 	Heartbeat      time.Duration `help:"Heartbeat period asked of the primary (default 10s)." placeholder:"TIME" env:"BINLOGPROXY_HEARTBEAT"`
+	ConnectTimeout time.Duration `help:"Limit for connecting to the primary and for each statement there (default 10s)." placeholder:"TIME" env:"BINLOGPROXY_CONNECT_TIMEOUT"`
+	ReconnectMax   time.Duration `help:"Longest pause between two tries to connect (default 30s)." placeholder:"TIME" env:"BINLOGPROXY_RECONNECT_MAX"`
 	Listen         string        `help:"Where downstreams connect (default 127.0.0.1:3307), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_LISTEN"`
 	ListenUser     string        `help:"User for downstreams; its password is in --listen-password-file or $$BINLOGPROXY_LISTEN_PASSWORD." placeholder:"USER" env:"BINLOGPROXY_LISTEN_USER"`
 	ListenPassFile string        `name:"listen-password-file" help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_PASSWORD_FILE"`
+	MaxConnections int           `help:"Downstream connections at once (default 1024)." placeholder:"N" env:"BINLOGPROXY_MAX_CONNECTIONS"`
+	Advertise      string        `name:"advertise-version" help:"Server version told to downstreams (default: the primary's)." placeholder:"VERSION" env:"BINLOGPROXY_ADVERTISE_VERSION"`
 	HTTPListen     string        `name:"http-listen" help:"Where /metrics, /livez, /readyz and /status are (default 127.0.0.1:9851), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
 	LogLevel       string        `help:"debug, info (default), warn or error." placeholder:"LEVEL" env:"BINLOGPROXY_LOG_LEVEL"`
 	LogFormat      string        `help:"text (default) or json." placeholder:"FORMAT" env:"BINLOGPROXY_LOG_FORMAT"`
@@ -93,7 +97,11 @@ func (f *runFlags) applySource(s *config.Source) {
 	override(&s.From, f.From)
 	override(&s.OnGap, f.OnGap)
 	override(&s.Heartbeat, f.Heartbeat)
+	override(&s.ConnectTimeout, f.ConnectTimeout)
+	override(&s.ReconnectMax, f.ReconnectMax)
 	override(&s.Listen, f.Listen)
+	override(&s.MaxConnections, f.MaxConnections)
+	override(&s.AdvertiseVersion, f.Advertise)
 	overrideSecret(&s.Password, f.PasswordFile, passwordVariable)
 	if f.ListenUser != "" {
 		s.Accounts = []config.Account{{User: f.ListenUser}}

@@ -23,7 +23,7 @@ func randomBytes(n int) []byte {
 
 // Sizes around every edge of the framing.
 var payloadSizes = []int{0, 1, 2, 1023, 1024, 1025, 4095, 4096, 4097, 65536,
-	MaxPart - 1, MaxPart, MaxPart + 1, 2*MaxPart - 1, 2 * MaxPart, 2*MaxPart + 1}
+	MaxPart - 1, MaxPart, MaxPart + 1, 2 * MaxPart}
 
 func TestAnotherImplementationReadsWhatWePacket(t *testing.T) {
 	for _, size := range payloadSizes {

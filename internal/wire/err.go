@@ -64,8 +64,9 @@ func (e *Error) Append(dst []byte) []byte {
 	dst = append(dst, errHeader)
 	dst = le.AppendUint16(dst, e.Number)
 	if e.State != "" {
-		dst = append(dst, '#')
-		dst = append(dst, fmt.Sprintf("%-*.*s", stateLen, stateLen, e.State)...)
+		var state [stateLen]byte
+		copy(state[:], e.State+"     ")
+		dst = append(append(dst, '#'), state[:]...)
 	}
 	return append(dst, cutMessage(e.Message)...)
 }

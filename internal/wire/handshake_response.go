@@ -51,7 +51,9 @@ func DecodeHandshakeResponse(payload []byte) (HandshakeResponse, error) {
 		h.Plugin = r.FinalString("plug-in")
 	}
 	if h.Capabilities.Has(CapConnectAttrs) && r.Len() > 0 {
-		h.Attributes = r.LenencBytes("attributes")
+		if attributes := r.LenencBytes("attributes"); len(attributes) > 0 {
+			h.Attributes = attributes
+		}
 	}
 	if h.Capabilities.Has(CapZstd) && r.Len() > 0 {
 		h.ZstdLevel = r.Uint8("zstd level")

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -235,7 +236,7 @@ func (x *loginExchange) result() *Authenticated {
 		Capabilities:  x.capabilities(),
 		MaxPacketSize: x.response.MaxPacketSize,
 		Collation:     x.response.Collation,
-		Attributes:    x.response.Attributes,
+		Attributes:    bytes.Clone(x.response.Attributes), // and lets the read buffer go
 		Plugin:        x.plugin,
 	}
 }

@@ -110,14 +110,13 @@ func TestCutsAfterBytes(t *testing.T) {
 
 func TestCutsAtAPacket(t *testing.T) {
 	stream := append(append(packet(5, 1), packet(0, 2)...), packet(70_000, 3)...)
+	sent := append(stream[:len(stream):len(stream)], packet(1, 4)...)
 	starts := map[int]int{1: 0, 2: 9, 3: 13, 4: len(stream)}
 	for n, want := range starts {
 		p, listener := start(t)
 		p.Set(ToServer, Faults{CutAtPacket: n})
 		client, server := connect(t, p, listener)
-		go func() {
-			_, _ = client.Write(append(stream, packet(1, 4)...))
-		}()
+		go func() { _, _ = client.Write(sent) }()
 		if got, err := receive(server); err != nil || !bytes.Equal(got, stream[:want]) {
 			t.Errorf("cut at packet %d: %d bytes, %v", n, len(got), err)
 		}

@@ -1,30 +1,26 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # here, cache and log belong to setup.sh
-# Part of setup.sh: makes a MySQL image be there. The official one where images can be pulled, else
-# one built from Debian's packages that honours the same variables and paths.
+# Part of setup.sh: makes a MySQL image be there. It is made of the official one where images can be
+# pulled, else built from Debian's packages to honour the same variables and paths.
 
 official_image=mysql:9.7
-local_image=binlogproxy/mysql:9.7
+debian_image=debian:unstable-slim
+our_image=binlogproxy/mysql:9.7
 
-# Prints the image that the tests will use; see setup.sh for the order.
+# Prints the image that the tests will use.
 find_image() {
-	local name
-	for name in ${BINLOGPROXY_MYSQL_IMAGE:-"$official_image" "$local_image"}; do
-		has_image "$name" || continue
-		echo "$name"
-		return
-	done
-	return 1
+	local name=${BINLOGPROXY_MYSQL_IMAGE:-$our_image}
+	has_image "$name" && echo "$name"
 }
 
-# A local image made by another version of these scripts counts as missing.
+# Our image made by another version of these scripts counts as missing.
 has_image() {
 	local made_by
 	made_by=$(docker image inspect --format '{{index .Config.Labels "binlogproxy.recipe"}}' "$1" 2>/dev/null) || return 1
-	[ "$1" != "$local_image" ] || [ "$made_by" = "$(recipe)" ]
+	[ "$1" != "$our_image" ] || [ "$made_by" = "$(recipe)" ]
 }
 
-recipe() { cat "$here/image.sh" "$here/mysql-entrypoint.sh" | sha256sum | cut -c 1-16; }
+recipe() { cat "$here/image.sh" "$here/mysql-entrypoint.sh" "$here/collect-mysqlbinlog.sh" | sha256sum | cut -c 1-16; }
 
 ensure_image() {
 	find_image >/dev/null && return
@@ -32,15 +28,34 @@ ensure_image() {
 		pull "$BINLOGPROXY_MYSQL_IMAGE" && return
 		die "BINLOGPROXY_MYSQL_IMAGE names $BINLOGPROXY_MYSQL_IMAGE, which is not here and cannot be pulled"
 	fi
-	# A build that succeeds is found first from then on, so pulling is not tried at every run.
-	pull "$official_image" && return
-	build_local_image
+	# Once either has succeeded the image is there, so pulling is not tried at every run.
+	{ pull "$official_image" && derive_image; } || build_image
+}
+
+# Our image is the official one, plus mysqlbinlog where that lacks it: it is made from a "minimal"
+# package (https://github.com/docker-library/mysql/issues/847), and the tests need the server's own
+# reader of binlogs. Debian's is taken, with all its libraries, so that the two systems need not match.
+derive_image() {
+	local target source status=0
+	target=$(docker create --label "binlogproxy.recipe=$(recipe)" "$official_image") || return 1
+	if ! docker run --rm --entrypoint bash "$official_image" -c 'command -v mysqlbinlog' >>"$log" 2>&1; then
+		say "the official image has no mysqlbinlog: adding Debian's"
+		pull "$debian_image" &&
+			source=$(docker create --network host "$debian_image" bash -c "$(cat "$here/collect-mysqlbinlog.sh")") &&
+			docker start --attach "$source" >>"$log" 2>&1 &&
+			docker cp "$source:/added/." - | docker cp - "$target:/" || status=1
+		docker rm -f "${source:-}" >>"$log" 2>&1
+	fi
+	[ "$status" -ne 0 ] || quietly "making $our_image" docker commit "$target" "$our_image" || status=1
+	docker rm -f -v "$target" >>"$log" 2>&1
+	return "$status"
 }
 
 # A registry that cannot be reached often gives no answer at all. So the pull is given up when it
 # has printed nothing for 15 s; one that has begun may take its time.
 pull() {
 	local out pid deadline=$((SECONDS + 15)) limit=$((SECONDS + 240))
+	! docker image inspect "$1" >/dev/null 2>&1 || return 0
 	say "pulling $1"
 	out=$(mktemp)
 	docker pull "$1" >"$out" 2>&1 </dev/null 9>&- &
@@ -58,9 +73,9 @@ pull() {
 	return 1
 }
 
-build_local_image() {
+build_image() {
 	if ! is_root; then
-		die "no MySQL image can be pulled, and only root can build one; either of" \
+		die "no MySQL image could be pulled, and only root can build one; either of" \
 			"docker pull $official_image    # where a registry can be reached" \
 			"sudo $here/setup.sh"
 	fi
@@ -74,10 +89,19 @@ build_local_image() {
 
 	# Not under the temporary directory: that is often mounted nodev, or too small.
 	root=$(mktemp -d "$cache/rootfs.XXXXXX")
-	trap 'rm -rf --one-file-system "$root"' EXIT
+	trap remove_root EXIT
+	# dpkg syncs every file. In memory that costs nothing; on a busy disk it can take minutes.
+	if [ "$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)" -gt 4096 ]; then
+		mount -t tmpfs -o size=2g,mode=755 tmpfs "$root" 2>>"$log" || say "building on disk, no memory file system can be mounted"
+	fi
 	install_packages
 	add_entrypoint
 	import
+}
+
+remove_root() {
+	umount "$root" 2>/dev/null || true
+	rm -rf --one-file-system "$root"
 }
 
 # Unstable is where Debian has MySQL. Its signature is checked against the keys of this machine's
@@ -85,7 +109,7 @@ build_local_image() {
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 install_packages() {
-	say "building $local_image from the packages of Debian unstable (about a minute)"
+	say "building $our_image from the packages of Debian unstable (about a minute)"
 	debootstrap --variant=minbase --keyring="$keyring" \
 		--include=mysql-server-core,mysql-client-core \
 		unstable "$root" ${BINLOGPROXY_DEBIAN_MIRROR:+"$BINLOGPROXY_DEBIAN_MIRROR"} </dev/null 2>&1 9>&- |
@@ -122,7 +146,7 @@ add_entrypoint() {
 # Perl library (MySQL's few Perl scripts are not needed), and the plugins of clients.
 import() {
 	local out
-	say "importing $local_image"
+	say "importing $our_image"
 	# The braces are one pipeline status: a tar that fails must not leave a truncated image.
 	out=$(tar -C "$root" --numeric-owner -c \
 		--exclude=./var/cache/apt/* --exclude=./var/lib/apt/lists/* --exclude=./var/log/* \
@@ -135,8 +159,8 @@ import() {
 			--change 'VOLUME /var/lib/mysql' --change 'EXPOSE 3306 33060' \
 			--change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
 			--change "LABEL binlogproxy.recipe=$(recipe)" \
-			- "$local_image" 2>&1) || die "docker import failed: $out"
-	rm -rf --one-file-system "$root"
-	quietly "trying $local_image" docker run --rm --network none "$local_image" mysqld --version ||
-		die "$local_image does not run"
+			- "$our_image" 2>&1) || die "docker import failed: $out"
+	remove_root
+	quietly "trying $our_image" docker run --rm --network none "$our_image" mysqld --version ||
+		die "$our_image does not run"
 }

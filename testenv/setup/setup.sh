@@ -3,15 +3,12 @@
 # and a MySQL image. May be run at any time; when both are there it does nothing and takes well
 # under a second. The first run takes one to two minutes, at most six.
 #
-# Progress goes to standard error. The last line, on standard output, is the name of the image.
-# That name is kept nowhere else: the engine's own tags are the record, and testenv.DefaultImage
-# looks for the same names in the same order:
+# Progress goes to standard error. The last line, on standard output, is the name of the image:
+# $BINLOGPROXY_MYSQL_IMAGE when it is set, else binlogproxy/mysql:9.7, which is made of the official
+# image where it can be pulled, and of Debian's packages where not. The engine's own tags are the
+# only record of it; testenv.DefaultImage looks there too.
 #
-#   1. $BINLOGPROXY_MYSQL_IMAGE, when it is set
-#   2. mysql:9.7                the official image, when it has been pulled
-#   3. binlogproxy/mysql:9.7    built here from Debian's packages, for machines that cannot pull
-#
-# BINLOGPROXY_DEBIAN_MIRROR names another Debian mirror than debootstrap's own for the third.
+# BINLOGPROXY_DEBIAN_MIRROR names another Debian mirror than debootstrap's own.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,0 +1,180 @@
+package archive_test
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
+	"github.com/binlogproxy/binlogproxy/testenv/memfs"
+)
+
+// runThrough feeds a history to its end, resuming after each error that is not
+// permanent, as the replica does. It returns how often it had to.
+func runThrough(l *archive.Log, h *history) (errs int, err error) {
+	for errs = 0; errs < 20; errs++ {
+		if err = l.Bind(testIdentity); err == nil {
+			err = feeder{history: h, flushEvery: 5}.run(l)
+		}
+		if err == nil {
+			_, _, err = l.Resume() // waits for the last commit
+		}
+		if err == nil {
+			return errs, nil
+		}
+		var p interface{ Permanent() bool }
+		if errors.As(err, &p) && p.Permanent() {
+			return errs, err
+		}
+	}
+	return errs, fmt.Errorf("no end of errors: %w", err)
+}
+
+// The nth operation fails once. Nothing is promised meanwhile that a power failure
+// right then would lose, and the log goes on by itself to identical files.
+func TestEachFailedOperationIsSurvived(t *testing.T) {
+	for _, checksum := range []replication.Checksum{replication.ChecksumCRC32, replication.ChecksumNone} {
+		for _, fault := range []struct {
+			name string
+			memfs.Fault
+		}{
+			{"EIO", memfs.Fault{Err: syscall.EIO}},
+			{"short write", memfs.Fault{Short: true, Written: 100}},
+			{"ENOSPC", memfs.Fault{Err: syscall.ENOSPC, Written: 333}},
+		} {
+			t.Run(checksum.String()+" "+fault.name, func(t *testing.T) {
+				t.Parallel()
+				h := smallHistory(11, checksum, 2, 8)
+				for n, hit := 1, true; hit; n++ {
+					hit = failNth(t, h, n, fault.Fault)
+				}
+			})
+		}
+	}
+}
+
+// failNth runs the history with the nth operation failing. hit says that there was one.
+func failNth(t *testing.T, h *history, n int, fault memfs.Fault) (hit bool) {
+	t.Helper()
+	fsys := memfs.New()
+	opts := memOptions(fsys)
+	l := mustOpen(t, opts)
+	base := fsys.Ops()
+	var kind memfs.Op
+	var done atomic.Bool
+	fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+		if op.N != base+n || fault.Short && op.Kind != memfs.Write {
+			if done.Load() && op.N < base+n+12 {
+				if _, err := checkPromise(fsys.CrashClone(uint64(op.N)), opts, h, promiseOf(l), false); err != nil {
+					t.Errorf("after failure of %v, power failure before %v: %v", kind, op, err)
+				}
+			}
+			return memfs.Fault{}
+		}
+		kind = op
+		done.Store(true)
+		if op.Name == memDir+"/MARK" {
+			fault.Written = 0 // a sector is written whole or not at all
+		}
+		return fault
+	})
+	errs, err := runThrough(l, h)
+	if err != nil {
+		t.Fatalf("failure of %v: %v", kind, err)
+	}
+	must(t, l.Close())
+	if !l.Executed().Equal(h.executed) {
+		t.Errorf("failure of %v: executed %v, expected %v", kind, l.Executed(), h.executed)
+	}
+	if done.Load() && kind.Kind == memfs.Sync && errs == 0 && l.Stats().SyncFailures == 0 && !sealing(kind) && fault.Err == syscall.EIO {
+		t.Errorf("failure of %v was not reported", kind)
+	}
+	fsys.SetInjector(nil)
+	// The next process seals what a failure has kept from it.
+	if _, err := checkPromise(fsys.CrashClone(0), opts, h, promiseOf(l), true); err != nil {
+		t.Fatalf("after failure of %v: %v", kind, err)
+	}
+	return done.Load() || fsys.Ops() > base+n
+}
+
+// sealing says that the operation may have been the sealer's, which tries again.
+func sealing(op memfs.Op) bool {
+	return op.Name == memDir+"/"+timelineName+"/catalog" || len(op.Name) > 4 && op.Name[len(op.Name)-4:] == ".idx"
+}
+
+// A second failed fsync in a row stops the writing for good; readers go on.
+func TestSecondFailedFsyncIsFinal(t *testing.T) {
+	h := smallHistory(12, replication.ChecksumCRC32, 1, 30)
+	fsys := memfs.New()
+	l := mustOpen(t, memOptions(fsys))
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h, flushEvery: 5, stopAfter: 30}.runStopped(l))
+	if _, _, err := l.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	before := l.State().Published
+	name := memDir + "/" + timelineName + "/" + h.file().name
+	fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+		if op.Kind == memfs.Sync && op.Name == name {
+			return memfs.Fault{Err: syscall.EIO}
+		}
+		return memfs.Fault{}
+	})
+	_, err := runThrough(l, h)
+	var disk *archive.DiskError
+	if !errors.As(err, &disk) || !disk.Permanent() {
+		t.Fatalf("error %v", err)
+	}
+	if l.State().Published != before || l.State().Stopped == nil {
+		t.Fatalf("state %+v, before %v", l.State(), before)
+	}
+	if got := l.Stats().SyncFailures; got != 2 {
+		t.Errorf("%d failed fsyncs", got)
+	}
+	must(t, compareRead(l, h, before))
+	must(t, l.Close())
+}
+
+// A full disk stops the receiving until there is room, and loses nothing.
+func TestDiskFullIsSurvived(t *testing.T) {
+	h := smallHistory(13, replication.ChecksumCRC32, 2, 40)
+	total := len(h.files[0].bytes) + len(h.files[1].bytes)
+	for free := 2_000; free < total; free += 3_333 {
+		fsys := memfs.New()
+		opts := memOptions(fsys)
+		l := mustOpen(t, opts)
+		must(t, l.Bind(testIdentity))
+		fsys.SetCapacity(fsys.Used() + int64(free))
+		err := feeder{history: h, flushEvery: 5}.run(l)
+		if err == nil {
+			_, _, err = l.Resume()
+		}
+		for range 3 {
+			var disk *archive.DiskError
+			if !errors.As(err, &disk) || !disk.Full() || disk.Permanent() {
+				t.Fatalf("with %d bytes: %v", free, err)
+			}
+			if !l.State().Stalled {
+				t.Fatal("not shown as stalled")
+			}
+			if published := l.State().Published; published.File != "" {
+				must(t, compareRead(l, h, published))
+			}
+			_, _, err = l.Resume()
+		}
+		if _, err := checkPromise(fsys.CrashClone(3), memOptions(nil), h, promiseOf(l), false); err != nil {
+			t.Fatalf("with %d bytes, crashed: %v", free, err)
+		}
+		fsys.SetCapacity(0)
+		_, err = runThrough(l, h)
+		must(t, err)
+		if l.State().Stalled {
+			t.Fatal("still shown as stalled")
+		}
+		must(t, l.Close())
+		must(t, compareDisk(fsys, l, h))
+	}
+}
