@@ -132,13 +132,16 @@ func TestStopsForGood(t *testing.T) {
 		"no right to register":  {source: fakesource.Options{Answers: map[string]*wire.Error{"COM_REGISTER_SLAVE": wire.Errorf(1045, "Access denied")}}, reason: StopAccess, text: "GRANT REPLICATION SLAVE"},
 		"no right to dump":      {source: fakesource.Options{Answers: map[string]*wire.Error{"COM_BINLOG_DUMP": denied}}, reason: StopAccess, text: "GRANT REPLICATION SLAVE"},
 		"no such file":          {change: func(o *Options) { o.From = "binlog.000099" }, reason: StopConfiguration, text: "binlog.000006"},
+		"a file of a bad name":  {source: fakesource.Options{Files: []fakesource.File{{Name: "../../etc/passwd.000001", Bytes: files[0].Bytes}}}, reason: StopConfiguration, text: "not a binlog file name"},
 		"refused identity": {change: func(o *Options) {
 			o.OnSource = func(SourceInfo) error { return &StopError{StopHistory, errors.New("another server")} }
 		}, reason: StopHistory, text: "another server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.source.Files = files
+			if c.source.Files == nil {
+				c.source.Files = files
+			}
 			source := startSource(t, c.source)
 			options := testOptions(source.Addr(), newMemorySink())
 			options.OnReady = func() { t.Error("OnReady was called") }

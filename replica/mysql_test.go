@@ -15,6 +15,24 @@ import (
 	"github.com/binlogproxy/binlogproxy/testenv/faultproxy"
 )
 
+// The tests that need no settings of their own share a server: starting one
+// takes longer than all of them.
+func TestAgainstAPrimary(t *testing.T) {
+	p := startPrimary(t)
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *primary)
+	}{
+		{"it refuses, or lacks what we need", testRefusals},
+		{"it is cut off at every packet", testCutAtEveryPacket},
+		{"it stalls", testStalls},
+		{"it has purged", testPurged},
+		{"it was reset", testReset},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, &primary{MySQL: p.MySQL, t: t}) })
+	}
+}
+
 // primary is a real server with an account for us.
 type primary struct {
 	*testenv.MySQL
@@ -167,8 +185,7 @@ func checkNoGap(t testing.TB, sink *memorySink) {
 	}
 }
 
-func TestAPrimaryRefusesOrLacks(t *testing.T) {
-	p := startPrimary(t)
+func testRefusals(t *testing.T, p *primary) {
 	p.exec("CREATE USER neither IDENTIFIED BY 'x'", "CREATE USER client IDENTIFIED BY 'x'", "GRANT REPLICATION CLIENT ON *.* TO client",
 		"CREATE USER slave IDENTIFIED BY 'x'", "GRANT REPLICATION SLAVE ON *.* TO slave", "CREATE USER locked IDENTIFIED BY 'x' ACCOUNT LOCK")
 	for _, c := range []struct{ user, password, text string }{
@@ -228,8 +245,7 @@ func TestAPrimaryWithoutBinlogStops(t *testing.T) {
 	}
 }
 
-func TestAPrimaryThatPurgedLeavesAGap(t *testing.T) {
-	p := startPrimary(t)
+func testPurged(t *testing.T, p *primary) {
 	p.load()
 	sink := newMemorySink()
 	r := run(t, p.options(sink))
@@ -251,8 +267,7 @@ func TestAPrimaryThatPurgedLeavesAGap(t *testing.T) {
 	checkHeld(t, sink, append(before, p.files()...)...)
 }
 
-func TestAPrimaryThatWasResetStops(t *testing.T) {
-	p := startPrimary(t)
+func testReset(t *testing.T, p *primary) {
 	p.exec("INSERT INTO d.t (a) VALUES (REPEAT('a', 700))")
 	for _, margin := range []int64{1 << 20, 500} {
 		p.exec("RESET BINARY LOGS AND GTIDS", "INSERT INTO d.t (a) VALUES (REPEAT('a', 700))", "INSERT INTO d.t (a) VALUES (REPEAT('b', 700))")
@@ -293,8 +308,7 @@ func TestAPrimaryThatRefusesAnonymousTransactionsIsFollowedBehindThem(t *testing
 
 // Wherever the connection breaks, in either direction, from the first packet of
 // the login to the stream, the next one makes it good.
-func TestSurvivesACutAtEveryPacket(t *testing.T) {
-	p := startPrimary(t)
+func testCutAtEveryPacket(t *testing.T, p *primary) {
 	p.load()
 	files := p.files()
 	proxy, err := faultproxy.Start(p.Addr())
@@ -336,8 +350,7 @@ func followThrough(t *testing.T, p *primary, proxy *faultproxy.Proxy, files []fa
 }
 
 // A source that is there but does not answer is given up, at every stage.
-func TestGivesUpAStalledSource(t *testing.T) {
-	p := startPrimary(t)
+func testStalls(t *testing.T, p *primary) {
 	files := p.files()
 	proxy, err := faultproxy.Start(p.Addr())
 	if err != nil {

@@ -109,7 +109,7 @@ func (r *Replica) binaryLogs(ctx context.Context, conn *dial.Conn) ([]BinlogFile
 			return nil, errors.New("the source's answer to SHOW BINARY LOGS has fewer than two columns")
 		}
 		if err := replication.ValidFileName(row[0]); err != nil {
-			return nil, fmt.Errorf("SHOW BINARY LOGS of the source: %w", err)
+			return nil, stopf(StopConfiguration, "source %s names its binlog files as binlogproxy does not keep them: %w", r.options.Source.Addr, err)
 		}
 		size, err := strconv.ParseInt(row[1], 10, 64)
 		if err != nil || size < 0 {

@@ -27,7 +27,8 @@ type Status struct {
 	Source       SourceInfo // as of the last connect
 	ConnectionID uint32     // of the last connection, at the source
 
-	// Position is behind the last whole event that the sink has taken.
+	// Position is behind the last whole event that the sink has taken. Behind a
+	// resume, while it is compared, that lies within what is held.
 	Position replication.Position
 	// SourceEnd is the end of the source's log as last heard of, at SourceEndAt.
 	SourceEnd   replication.Position

@@ -1,8 +1,8 @@
 // Package testenv starts real servers for the tests, the benchmarks, the demo and the torture run.
 // Nothing of the product imports it.
 //
-// Servers run in containers, through testcontainers-go, from the official image or from one built of
-// Debian's packages (setup/setup.sh makes one of them be there); one code path starts both. They live
+// Servers run in containers, through testcontainers-go, from an image that setup/setup.sh has made of
+// the official one or of Debian's packages; one code path starts both, and any other MySQL image. They live
 // in the network of the host and listen on its loopback address only, see MySQLOptions.
 //
 // # What it leaves behind

@@ -10,7 +10,7 @@ import (
 
 // startLimit is how long a server may take to answer where the caller's context sets no limit. A
 // recovery after Kill in the middle of a large transaction takes a while on a slow disk.
-const startLimit = time.Minute
+const startLimit = 2 * time.Minute
 
 // Kill ends the server with SIGKILL. When it returns the process is gone. What the server had handed
 // to the kernel survives, as with a crash of mysqld; this is not a loss of power.
@@ -94,8 +94,11 @@ func (m *MySQL) explain(doing string, err error) error {
 // waitReady returns when the server answers a statement. A server that has ended will not, and is
 // reported at once, with its log.
 func (m *MySQL) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startLimit)
+		defer cancel()
+	}
 	for {
 		err := m.db.PingContext(ctx)
 		if err == nil {

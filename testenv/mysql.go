@@ -57,7 +57,6 @@ type MySQLOptions struct {
 // end and start the server only from one at a time.
 type MySQL struct {
 	options     MySQLOptions
-	image       string
 	port        int
 	container   *container
 	db          *sql.DB
@@ -65,12 +64,12 @@ type MySQL struct {
 }
 
 // StartMySQL starts a server and returns when it answers. Whoever calls it calls Terminate. Where ctx
-// has no deadline, a minute is the limit.
+// has no deadline, two minutes are the limit.
 func StartMySQL(ctx context.Context, options MySQLOptions) (*MySQL, error) {
 	if options.Name == "" {
 		options.Name = "mysql"
 	}
-	m := &MySQL{options: options, image: options.Image, port: options.HostPort, releasePort: func() {}}
+	m := &MySQL{options: options, port: options.HostPort, releasePort: func() {}}
 	if err := m.create(ctx); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", options.Name, errors.Join(err, m.Terminate(context.WithoutCancel(ctx))))
 	}
@@ -105,12 +104,13 @@ func (m *MySQL) create(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if m.image == "" {
-		if m.image, err = DefaultImage(ctx); err != nil {
+	image := m.options.Image
+	if image == "" {
+		if image, err = DefaultImage(ctx); err != nil {
 			return err
 		}
 	}
-	template, err := ensureTemplate(ctx, docker, m.image)
+	template, err := ensureTemplate(ctx, docker, image)
 	if err != nil {
 		return err
 	}
@@ -170,9 +170,6 @@ func (m *MySQL) ServerID() uint32 {
 	}
 	return uint32(m.port)
 }
-
-// Image is the image that the server was made from.
-func (m *MySQL) Image() string { return m.image }
 
 // ContainerID is for the engine's own command line.
 func (m *MySQL) ContainerID() string { return m.container.id() }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -29,16 +27,6 @@ type SourceSpec struct {
 
 // Source is the specification for following m by GTID.
 func (m *MySQL) Source() SourceSpec { return SourceSpec{Port: m.port, AutoPosition: true} }
-
-// SourceAt is the specification for following whatever listens at an address by GTID.
-func SourceAt(address string) (SourceSpec, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return SourceSpec{}, err
-	}
-	number, err := strconv.Atoi(port)
-	return SourceSpec{Host: host, Port: number, AutoPosition: true}, err
-}
 
 // ReplicateFrom points the server at a source and starts its replica threads. A replica that already
 // follows another is stopped first, and keeps what it has applied. It returns when the threads

@@ -11,6 +11,9 @@ type Options struct {
 	User     string // "" means DefaultUser
 	Password string // "" means DefaultPassword
 
+	// NativePassword makes the account one of mysql_native_password, as before 8.0.
+	NativePassword bool
+
 	Version    string // "" means 9.7.4
 	ServerID   uint32 // 0 means RecordedServerID
 	ServerUUID string // "" means RecordedUUID

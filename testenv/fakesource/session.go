@@ -49,6 +49,10 @@ func (s *session) run() error {
 // Lookup makes a session the account book of its login.
 func (s *session) Lookup(user string) (wire.Account, bool) {
 	o := s.source.options
+	if o.NativePassword {
+		native := wire.NewNativeVerifier([]byte(o.Password))
+		return wire.Account{Native: &native}, user == o.User
+	}
 	sha2 := wire.NewCachingSHA2Verifier([]byte(o.Password))
 	return wire.Account{CachingSHA2: &sha2}, user == o.User
 }

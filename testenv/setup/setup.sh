@@ -76,6 +76,8 @@ main() {
 	exec 9>"$cache/setup.lock"
 	flock -n 9 || { say "waiting for another set-up to end" && flock 9; }
 	: >"$log"
+	# Run through sudo once, it must not be in the way of a later run without.
+	[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:${SUDO_GID:-}" "$cache"
 
 	ensure_engine
 	ensure_image

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/internal/config"
+)
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestEveryMetricIsInTheDocumentAndTheOtherWayRound(t *testing.T) {
+	c := &config.Config{DataDir: t.TempDir(), HTTP: config.HTTP{Listen: config.Off}, Sources: []config.Source{{
+		Address: "127.0.0.1:1", User: "u", ServerID: 1, Listen: config.Off,
+	}}}
+	c.FillDefaults()
+	d, err := openDaemon(context.Background(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.closeSources(); err != nil {
+			t.Error(err)
+		}
+	}()
+	families, err := d.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exported []string
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "binlogproxy_") {
+			exported = append(exported, f.GetName())
+		}
+	}
+	text := document(t, "metrics.md")
+	documented := regexp.MustCompile(`binlogproxy_[a-z_]+`).FindAllString(text, -1)
+	slices.Sort(documented)
+	documented = slices.Compact(documented)
+	if !slices.Equal(exported, documented) {
+		t.Errorf("exported and documented metrics differ\nexported:   %q\ndocumented: %q", exported, documented)
+	}
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), "binlogproxy_") && !strings.Contains(text, f.GetHelp()) {
+			t.Errorf("docs/metrics.md does not say of %s: %q", f.GetName(), f.GetHelp())
+		}
+	}
+}
+
+func TestEveryKeyFlagAndVariableIsInTheDocument(t *testing.T) {
+	text := document(t, "configuration.md")
+	for _, key := range yamlKeys(reflect.TypeFor[config.Config]()) {
+		if !strings.Contains(text, "`"+key+"`") {
+			t.Errorf("docs/configuration.md does not mention the key %q", key)
+		}
+	}
+	flags := reflect.TypeFor[runFlags]()
+	for i := range flags.NumField() {
+		if variable := flags.Field(i).Tag.Get("env"); !strings.Contains(text, variable) {
+			t.Errorf("docs/configuration.md does not mention %s", variable)
+		}
+	}
+	_, help, _ := command("run", "--help")
+	for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1) {
+		if flag != "--help" && !strings.Contains(text, "`"+flag+"`") {
+			t.Errorf("docs/configuration.md does not mention %s", flag)
+		}
+	}
+}
+
+func yamlKeys(of reflect.Type) []string {
+	var keys []string
+	for i := range of.NumField() {
+		f := of.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options != "inline" {
+			keys = append(keys, name)
+		}
+		inner := f.Type
+		if inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct {
+			keys = append(keys, yamlKeys(inner)...)
+		}
+	}
+	return keys
+}
+
+func TestTheExampleConfigurationIsValid(t *testing.T) {
+	c, err := config.Load("../../examples/binlogproxy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.FillDefaults()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEveryExitCodeIsInTheDocument(t *testing.T) {
+	text := document(t, "operations.md")
+	for _, code := range []string{"0", "1", "2", "3", "4", "5", "7", "9"} {
+		if !strings.Contains(text, "| "+code+" |") {
+			t.Errorf("docs/operations.md does not list exit code %s", code)
+		}
+	}
+}
