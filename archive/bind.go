@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 )
@@ -44,6 +46,10 @@ func (l *Log) bind(id Identity) error {
 	dir := path.Join(l.dir, t.dir())
 	if err := makeDir(l.fs, dir); err != nil {
 		return l.diskError("create directory", dir, err)
+	}
+	// A process that died may have made the source's directory and not synced it.
+	if err := syncDir(l.fs, path.Dir(l.dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return l.diskError("fsync", path.Dir(l.dir), err)
 	}
 	name := catalogPath(dir)
 	f, err := l.fs.OpenFile(name, Create)

@@ -187,19 +187,29 @@ func (l *Log) markNow() error {
 		fileSeq: of.seq, file: of.name, offset: of.end.offset, block: of.end.block, blockCRC: of.sum.block,
 	}
 	name := markPath(l.dir)
+	if err := l.writeMark(name, m); err != nil {
+		l.closeMark()
+		return err
+	}
+	l.mark.last, l.mark.failures, l.markTime = m, 0, l.opts.Now()
+	return nil
+}
+
+// writeMark puts a mark into its slot, durably. Commits go on well between two
+// failures of MARK alone, so that it counts its own.
+func (l *Log) writeMark(name string, m mark) error {
 	if err := l.openMark(name); err != nil {
 		return err
 	}
-	if err := writeAt(l.mark.file, m.slot(), int64(m.sequence%2)*markSlotSize); err != nil {
-		l.closeMark()
+	if err := writeAt(l.mark.file, m.slot(), m.slotOffset()); err != nil {
 		return l.diskError("write", name, err)
 	}
-	if err := l.sync(l.mark.file, name); err != nil {
-		l.closeMark()
-		return err
+	err := l.sync(l.mark.file, name)
+	if d, ok := err.(*DiskError); ok && !d.Full() {
+		l.mark.failures++
+		d.final = d.final || l.mark.failures > 1
 	}
-	l.mark.last, l.markTime = m, l.opts.Now()
-	return nil
+	return err
 }
 
 // openMark opens MARK for the first time, or again after a failure.

@@ -194,6 +194,9 @@ func (s *crashSweep) inject(op memfs.Op) memfs.Fault {
 			s.fail("crash with seed %d before %v: %v", seed, op, err)
 		}
 	}
+	if err := checkDropped(s.fsys.Clone(), s.opts, s.history); err != nil {
+		s.fail("killed before %v, power failure after the restart: %v", op, err)
+	}
 	return memfs.Fault{}
 }
 
@@ -304,7 +307,7 @@ func TestNothingPublishedIsLostByPowerFailure(t *testing.T) {
 	for _, sc := range scenarios() {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			runSweep(t, sc, []uint64{0, 1, 2, 3})
+			runSweep(t, sc, []uint64{0, 1, 2})
 		})
 	}
 }

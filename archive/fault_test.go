@@ -1,6 +1,7 @@
 package archive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -47,7 +48,7 @@ func TestEachFailedOperationIsSurvived(t *testing.T) {
 		} {
 			t.Run(checksum.String()+" "+fault.name, func(t *testing.T) {
 				t.Parallel()
-				h := smallHistory(11, checksum, 2, 8)
+				h := smallHistory(11, checksum, 2, 6)
 				for n, hit := 1, true; hit; n++ {
 					hit = failNth(t, h, n, fault.Fault)
 				}
@@ -67,9 +68,12 @@ func failNth(t *testing.T, h *history, n int, fault memfs.Fault) (hit bool) {
 	var done atomic.Bool
 	fsys.SetInjector(func(op memfs.Op) memfs.Fault {
 		if op.N != base+n || fault.Short && op.Kind != memfs.Write {
-			if done.Load() && op.N < base+n+12 {
+			if done.Load() && op.N < base+n+8 {
 				if _, err := checkPromise(fsys.CrashClone(uint64(op.N)), opts, h, promiseOf(l), false); err != nil {
 					t.Errorf("after failure of %v, power failure before %v: %v", kind, op, err)
+				}
+				if err := checkDropped(fsys.Clone(), opts, h); err != nil {
+					t.Errorf("after failure of %v, killed before %v: %v", kind, op, err)
 				}
 			}
 			return memfs.Fault{}
@@ -98,6 +102,19 @@ func failNth(t *testing.T, h *history, n int, fault memfs.Fault) (hit bool) {
 		t.Fatalf("after failure of %v: %v", kind, err)
 	}
 	return done.Load() || fsys.Ops() > base+n
+}
+
+// checkDropped restarts after the death of a process whose fsync had failed: what
+// the new one finds in the page cache and publishes must then be on the disk.
+func checkDropped(fsys *memfs.FS, opts archive.Options, h *history) error {
+	opts.FS = fsys
+	l, err := archive.Open(context.Background(), opts)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	_, err = checkPromise(fsys.CrashClone(0), opts, h, promiseOf(l), false)
+	return err
 }
 
 // sealing says that the operation may have been the sealer's, which tries again.
@@ -177,4 +194,112 @@ func TestDiskFullIsSurvived(t *testing.T) {
 		must(t, l.Close())
 		must(t, compareDisk(fsys, l, h))
 	}
+}
+
+// A gap is recorded for good also when operations fail on the way.
+func TestGapIsRecordedDespiteFailures(t *testing.T) {
+	h := smallHistory(14, replication.ChecksumCRC32, 3, 8)
+	half := len(h.files[0].starts) + len(h.files[1].starts)/2
+	for n := 1; ; n++ {
+		fsys := memfs.New()
+		opts := memOptions(fsys)
+		l := mustOpen(t, opts)
+		must(t, l.Bind(testIdentity))
+		must(t, feeder{history: h, flushEvery: 4, stopAfter: half}.runStopped(l))
+		_, _, err := l.Resume()
+		must(t, err)
+		base := fsys.Ops()
+		var hit atomic.Bool
+		fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+			if hit.Load() {
+				if _, err := checkPromise(fsys.CrashClone(uint64(op.N)), opts, h, promiseOf(l), false); err != nil {
+					t.Errorf("failure of operation %d, power failure before %v: %v", n, op, err)
+				}
+			}
+			if op.N != base+n {
+				return memfs.Fault{}
+			}
+			hit.Store(true)
+			return memfs.Fault{Err: syscall.EIO}
+		})
+		err = errors.New("not yet")
+		for tries := 0; err != nil && tries < 5; tries++ {
+			if _, _, err = l.Resume(); err == nil {
+				err = l.Gap("purged", h.files[2].name, h.previous(2))
+			}
+		}
+		must(t, err)
+		_, err = runThrough(l, h)
+		must(t, err)
+		must(t, l.Close())
+		fsys.SetInjector(nil)
+		p := promiseOf(l)
+		if p.gaps != 1 || p.executed.ContainsSet(h.executed) {
+			t.Fatalf("%d gaps, executed %v", p.gaps, p.executed)
+		}
+		if _, err := checkPromise(fsys, opts, h, p, true); err != nil {
+			t.Fatal(err)
+		}
+		if !hit.Load() {
+			return
+		}
+	}
+}
+
+// An operation that fails while the log is opened is an error of Open, after which
+// the directory can be opened as before.
+func TestFailedOperationsOfRecovery(t *testing.T) {
+	h := smallHistory(15, replication.ChecksumCRC32, 2, 10)
+	opts := memOptions(nil)
+	left, p := runUntil(t, h, opts, 45, 2)
+	for n := 1; ; n++ {
+		fsys := left.Clone()
+		opts.FS = fsys
+		hit := false
+		fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+			if op.N != n {
+				return memfs.Fault{}
+			}
+			hit = true
+			return memfs.Fault{Err: syscall.EIO}
+		})
+		l, err := archive.Open(context.Background(), opts)
+		opened := err == nil
+		if opened {
+			must(t, l.Close())
+		}
+		fsys.SetInjector(nil)
+		if hit && opened && l.State().Stopped != nil {
+			t.Fatalf("failure of operation %d stopped the log: %v", n, l.State().Stopped)
+		}
+		if _, err := checkPromise(fsys, opts, h, p, true); err != nil {
+			t.Fatalf("after failure of operation %d: %v", n, err)
+		}
+		if !hit {
+			return
+		}
+	}
+}
+
+// MARK alone that cannot be fsynced stops the writing too, though commits go well.
+func TestMarkThatCannotBeSyncedIsFinal(t *testing.T) {
+	h := smallHistory(16, replication.ChecksumCRC32, 1, 40)
+	fsys := memfs.New()
+	l := mustOpen(t, memOptions(fsys))
+	must(t, l.Bind(testIdentity))
+	fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+		if op.Kind == memfs.Sync && op.Name == memDir+"/MARK" {
+			return memfs.Fault{Err: syscall.EIO}
+		}
+		return memfs.Fault{}
+	})
+	_, err := runThrough(l, h)
+	var disk *archive.DiskError
+	if !errors.As(err, &disk) || !disk.Permanent() || disk.File != memDir+"/MARK" {
+		t.Fatalf("error %v", err)
+	}
+	if published := l.State().Published; published.File != "" {
+		must(t, compareRead(l, h, published))
+	}
+	must(t, l.Close())
 }

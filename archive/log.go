@@ -53,9 +53,10 @@ type Log struct {
 	unproven atomic.Bool
 	floor    int64
 
-	catalog  *catalog   // nil while nothing is bound
-	nextSeq  uint64     // of the next file; the receiving side's
-	cutProof *fileProof // of the cut file that StartFile is to follow
+	catalog  *catalog        // nil while nothing is bound
+	nextSeq  uint64          // of the next file; the receiving side's
+	names    map[string]bool // of all files that the catalog knows
+	cutProof *fileProof      // of the cut file that StartFile is to follow
 	sealer   sealer
 
 	// What readers see. pubMu is held for moments only.
@@ -100,7 +101,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	l := &Log{
 		opts: opts, fs: opts.FS, dir: path.Clean(opts.Dir), logger: opts.Logger,
 		active: newBatch(opts.BufferSize), spare: newBatch(opts.BufferSize), done: make(chan struct{}),
-		executed: &replication.GTIDSet{}, purged: &replication.GTIDSet{}, missing: &replication.GTIDSet{},
+		names: map[string]bool{}, executed: &replication.GTIDSet{}, purged: &replication.GTIDSet{}, missing: &replication.GTIDSet{},
 	}
 	l.cond = sync.NewCond(&l.mu)
 	l.view.Store(&view{changed: make(chan struct{})})

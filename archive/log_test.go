@@ -15,6 +15,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/replication"
+	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
 
 var _ replica.Sink = (*archive.Log)(nil)
@@ -138,5 +139,63 @@ func checkFiles(t testing.TB, dir string, h *history) {
 		if !bytes.Equal(b, f.bytes) {
 			t.Errorf("%s differs: %d bytes, expected %d", f.name, len(b), len(f.bytes))
 		}
+	}
+}
+
+// Close may come at any moment of an Append.
+func TestCloseDuringAppend(t *testing.T) {
+	h := smallHistory(2, replication.ChecksumCRC32, 2, 300)
+	for n := range 20 {
+		fsys := memfs.New()
+		l := mustOpen(t, memOptions(fsys))
+		must(t, l.Bind(testIdentity))
+		reached := make(chan struct{})
+		fed := make(chan error, 1)
+		go func() {
+			events := 0
+			fed <- feeder{history: h, flushEvery: 7, onEvent: func(replication.Position) {
+				if events++; events == 50*n+1 {
+					close(reached)
+				}
+			}}.run(l)
+		}()
+		<-reached
+		must(t, l.Close())
+		if err := <-fed; err != nil && !errors.Is(err, archive.ErrClosed) {
+			t.Fatal(err)
+		}
+		if _, _, err := l.Resume(); !errors.Is(err, archive.ErrClosed) {
+			t.Fatalf("Resume after Close: %v", err)
+		}
+		if _, err := checkPromise(fsys.CrashClone(0), memOptions(nil), h, promiseOf(l), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFilesAreThePrivateOnesOfOneUser(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data", "source")
+	h := smallHistory(3, replication.ChecksumCRC32, 2, 5)
+	l := mustOpen(t, archive.Options{Dir: dir})
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h}.run(l))
+	must(t, l.Close())
+	n := 0
+	must(t, filepath.WalkDir(dir, func(name string, e os.DirEntry, err error) error {
+		must(t, err)
+		info, err := e.Info()
+		must(t, err)
+		want := os.FileMode(0o600)
+		if e.IsDir() {
+			want = 0o700
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+		n++
+		return nil
+	}))
+	if n != 10 { // two directories, LOCK, source.json, MARK, catalog, two files and two indexes
+		t.Errorf("%d files", n)
 	}
 }

@@ -25,7 +25,6 @@ const (
 	markMagic    = "binlogmk"
 	markSlotSize = 512
 	markFixed    = 8 + 4 + 8 + 4 + 8 + 8 + 8 + 4 + 2
-	markFileSize = 2 * markSlotSize
 )
 
 // slot gives the mark's 512 bytes.
@@ -44,6 +43,9 @@ func (m mark) slot() []byte {
 	b = b[:markSlotSize-4]
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
+
+// slotOffset is where the slot stands in MARK.
+func (m mark) slotOffset() int64 { return int64(m.sequence%2) * markSlotSize }
 
 // decodeMark reads one slot. ok is false for anything but what slot gives.
 func decodeMark(b []byte) (m mark, ok bool, err error) {
@@ -107,6 +109,8 @@ func allZero(b []byte) bool {
 type markFile struct {
 	file Handle
 	last mark
+
+	failures int // fsyncs that failed in a row
 }
 
 func markPath(dir string) string { return path.Join(dir, "MARK") }

@@ -132,88 +132,6 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 	return err
 }
 
-// recoverCatalog reads the catalog and cuts its torn tail. The files that it lists
-// before damage are returned with the error.
-func (l *Log) recoverCatalog() ([]heldFile, error) {
-	name := catalogPath(l.timelineDir())
-	f, err := l.fs.OpenFile(name, ReadWrite)
-	if isNotExist(err) {
-		return nil, &DamageError{File: name, Expected: "the catalog that source.json relies on", Found: "no such file"}
-	}
-	if err != nil {
-		return nil, &DiskError{Op: "open", File: name, Err: err}
-	}
-	l.catalog = &catalog{fs: l.fs, path: name, file: f}
-	b, err := readFile(l.fs, name)
-	if err != nil {
-		return nil, &DiskError{Op: "read", File: name, Err: err}
-	}
-	records, valid, err := decodeCatalog(b)
-	if newer := (*FormatError)(nil); errors.As(err, &newer) {
-		newer.File = name
-		return nil, newer
-	}
-	if err != nil {
-		err = &DamageError{File: name, Offset: int64(valid), Expected: "a record", Found: err.Error()}
-	}
-	held, at, listErr := listFiles(records)
-	if listErr != nil {
-		return held, &DamageError{File: name, Offset: at, Expected: "a record that follows from those before", Found: listErr.Error()}
-	}
-	if err != nil {
-		return held, err
-	}
-	if valid < len(b) {
-		l.logger.Warn("cut the torn last record of the catalog", "file", name, "offset", valid, "bytes", len(b)-valid)
-		l.counts.cutBytes.Add(int64(len(b) - valid))
-		if err := f.Truncate(int64(valid)); err != nil {
-			return held, &DiskError{Op: "truncate", File: name, Err: err}
-		}
-	}
-	l.catalog.size = int64(valid)
-	if n := len(records); n > 0 {
-		if err := rewrite(f, records[n-1].offset, int64(valid)); err != nil {
-			return held, &DiskError{Op: "write", File: name, Err: err}
-		}
-	}
-	if err := syncFile(f); err != nil {
-		return held, &DiskError{Op: "fsync", File: name, Err: err}
-	}
-	if err := syncDir(l.fs, l.timelineDir()); err != nil {
-		return held, &DiskError{Op: "fsync", File: l.timelineDir(), Err: err}
-	}
-	return held, nil
-}
-
-// listFiles turns records into the files that they describe. On an error, at says
-// where the record stands that does not fit.
-func listFiles(records []record) (held []heldFile, at int64, err error) {
-	for _, r := range records {
-		switch {
-		case r.Begin != nil:
-			b := *r.Begin
-			if b.Seq != uint64(len(held))+1 || (b.After == nil) != (len(held) == 0) {
-				return held, r.offset, fmt.Errorf("file %d begins behind %d files", b.Seq, len(held))
-			}
-			if err := replication.ValidFileName(b.Name); err != nil {
-				return held, r.offset, err
-			}
-			held = append(held, heldFile{begin: b})
-		default:
-			m := r.Sealed
-			if m.Seq < 1 || m.Seq > uint64(len(held)) {
-				return held, r.offset, fmt.Errorf("file %d is sealed that did not begin", m.Seq)
-			}
-			h := &held[m.Seq-1]
-			if h.sealed != nil || h.begin.Name != m.Name {
-				return held, r.offset, fmt.Errorf("file %d is sealed as %s", m.Seq, m.Name)
-			}
-			h.sealed = m
-		}
-	}
-	return held, 0, nil
-}
-
 func (l *Log) recoverMark() (m mark, damaged bool, err error) {
 	name := markPath(l.dir)
 	b, err := readFile(l.fs, name)
@@ -258,9 +176,8 @@ func (l *Log) removeLeftovers(held []heldFile) error {
 	if err != nil {
 		return &DiskError{Op: "read", File: dir, Err: err}
 	}
-	known := map[string]bool{}
 	for _, h := range held {
-		known[h.begin.Name] = true
+		l.names[h.begin.Name] = true
 	}
 	for _, name := range names {
 		most := replication.FirstEventOffset
@@ -268,7 +185,7 @@ func (l *Log) removeLeftovers(held []heldFile) error {
 		if isIndex {
 			most = indexHeaderSize
 		}
-		if known[binlog] || replication.ValidFileName(binlog) != nil {
+		if l.names[binlog] || replication.ValidFileName(binlog) != nil {
 			continue
 		}
 		p := path.Join(dir, name)
@@ -285,46 +202,4 @@ func (l *Log) removeLeftovers(held []heldFile) error {
 		}
 	}
 	return nil
-}
-
-// recoverSealed takes a file over from its manifest, without reading it.
-func (l *Log) recoverSealed(m *manifest) error {
-	info, err := m.info()
-	if err != nil {
-		return l.badManifest(m, err)
-	}
-	added, err := replication.ParseGTIDSet(m.GTIDsAdded)
-	if err != nil {
-		return l.badManifest(m, err)
-	}
-	l.showRecovered(info, added, m.Size)
-	return nil
-}
-
-func (l *Log) badManifest(m *manifest, err error) error {
-	return &DamageError{File: l.catalog.path, Expected: "the manifest of " + m.Name, Found: err.Error()}
-}
-
-// showRecovered makes a file readable, up to info.Size.
-func (l *Log) showRecovered(info File, added *replication.GTIDSet, durable int64) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	if info.GTIDsBefore != nil {
-		l.crossLocked(info.GTIDsBefore)
-	}
-	l.executed.AddSet(added)
-	l.publishLocked(func(v *view) {
-		v.Durable = replication.Position{File: info.Name, Offset: durable}
-		if info.Size <= replication.FirstEventOffset {
-			return
-		}
-		if n := len(v.files); n > 0 && v.files[n-1].Size != v.limit {
-			last := v.files[n-1]
-			last.Size = v.limit
-			v.setFile(last)
-		}
-		v.files = append(v.files, info)
-		v.limit = info.Size
-		v.Published = replication.Position{File: info.Name, Offset: info.Size}
-	})
 }

@@ -171,7 +171,19 @@ func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
 	if err := syncFile(of.data); err != nil {
 		return &DiskError{Op: "fsync", File: name, Err: err}
 	}
-	return l.rewriteIndex(of, m.offset)
+	if err := l.rewriteIndex(of, m.offset); err != nil {
+		return err
+	}
+	return l.rewriteMark(m)
+}
+
+// rewriteMark makes the mark that was found durable: it may only have been in the
+// page cache, and what is about to be published may rest on it.
+func (l *Log) rewriteMark(m mark) error {
+	if m.sequence == 0 {
+		return nil
+	}
+	return l.writeMark(markPath(l.dir), m)
 }
 
 // rewrite writes a stretch of a file over itself. Were it written by a process

@@ -15,7 +15,6 @@ func (l *Log) Resume() (from replication.Position, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.compare = nil
-	l.in.abort()
 	if l.fault == nil {
 		err = l.settleLocked()
 	} else {
@@ -58,6 +57,7 @@ func (l *Log) repairLocked() error {
 	for l.busy {
 		l.cond.Wait()
 	}
+	l.in.abort()
 	full := isFull(l.fault)
 	if err := l.doLocked(func() error { return l.repair(full) }); err != nil {
 		l.fault = nil

@@ -65,13 +65,15 @@ func (l *Log) sealLoop() {
 		m := s.queue[0]
 		s.mu.Unlock()
 		err := l.seal(m)
+		if permanent(err) {
+			l.stopWith(err)
+		}
 		s.mu.Lock()
 		switch {
 		case err == nil:
 			s.queue = s.queue[1:]
 		case permanent(err):
 			s.queue = nil
-			go l.stopWith(err)
 		default:
 			s.waiting = true
 			l.logger.Warn("a complete file could not be sealed, it will be tried again", "file", m.Name, "error", err)

@@ -38,6 +38,7 @@ func (l *Log) StartFile(name string) error {
 		return err
 	}
 	l.nextSeq++
+	l.names[name] = true
 	l.in = newFollower(name, l.opts.IndexEvery)
 	l.active.reset(l.in.at.offset)
 	l.file = fileOpen
@@ -60,20 +61,11 @@ func (l *Log) mayFollowLocked(name string) error {
 		return &StreamError{Position: replication.Position{File: name}, Reason: "not the file that the gap ends with"}
 	case l.file == fileOpen && l.in.at.offset == replication.FirstEventOffset:
 		return l.in.fail(fmt.Sprintf("%s begins before its first event", name), nil)
-	case l.holds(name):
+	case l.names[name]:
 		return &HistoryError{File: name, Offset: replication.FirstEventOffset,
 			Reason: fmt.Sprintf("a complete file of that name is held; it cannot follow %s", l.in.name)}
 	}
 	return nil
-}
-
-func (l *Log) holds(name string) bool {
-	for _, f := range l.view.Load().files {
-		if f.Name == name {
-			return true
-		}
-	}
-	return name == l.in.name && l.file != noFile
 }
 
 // createFile is run by the committer, all batches being committed.

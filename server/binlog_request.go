@@ -11,7 +11,7 @@ import (
 )
 
 // dumpRequest is what a client wants from a dump: its command, its user variables
-// at that time (clients.md 4.2, rule 9).
+// at that time.
 type dumpRequest struct {
 	gtid     bool                 // COM_BINLOG_DUMP_GTID
 	file     string               // without directory; "": the first file held, or with gtid the one that fits set
@@ -28,7 +28,7 @@ type dumpRequest struct {
 }
 
 // clientChecksum is what the client has said about checksums. It decides the first
-// fake ROTATE, and whether a file with checksums may be sent at all (clients.md 5.4).
+// fake ROTATE, and whether a file with checksums may be sent at all.
 type clientChecksum uint8
 
 const (

@@ -77,7 +77,7 @@ func (c *clientConn) closeWrite() {
 }
 
 // hangUp ends the connection without RST: FIN, then what the client has sent is
-// read, then it is closed (clients.md 5.9).
+// read, then it is closed.
 func (c *clientConn) hangUp() {
 	c.closeWrite()
 	_, _ = io.Copy(io.Discard, c.Conn)

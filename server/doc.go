@@ -15,7 +15,7 @@
 //   - Nothing but the login packets is read from a connection before its login
 //     succeeded, and no more than wire.LoginLimit bytes within LoginTimeout.
 //   - A connection is ended with FIN, never RST: the writing side is shut down and
-//     what the client still sends is read, before it is closed (clients.md 5.9).
+//     what the client still sends is read, before it is closed.
 //   - Error 1236 is sent for nothing that passes by itself.
 //   - Secrets are kept as verifiers only, and neither they nor the text of a
 //     statement reach a log.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -21,7 +22,8 @@ type dump struct {
 	source   Identity
 	progress *dumpProgress
 
-	frame    framer
+	frame    wire.Framer
+	out      []byte               // framed and not written yet
 	checksum replication.Checksum // of the events made here: the client's wish, then that of the last FORMAT_DESCRIPTION
 	file     string               // named by the last ROTATE
 	end      int64                // behind the last event sent or skipped
@@ -46,9 +48,9 @@ func (s *session) dump(ctx context.Context, r dumpRequest) error {
 	if r.checksum == checksumCRC32 {
 		d.checksum = replication.ChecksumCRC32
 	}
-	d.frame.sequence = s.conn.Sequence()
+	d.frame.SetSequence(s.conn.Sequence())
 	err := d.run(ctx)
-	s.conn.SetSequence(d.frame.sequence)
+	s.conn.SetSequence(d.frame.Sequence())
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
@@ -123,7 +125,7 @@ func (d *dump) open(start replication.Position) error {
 func (d *dump) rotate(to replication.Position) {
 	d.file, d.end = to.File, to.Offset
 	fake := replication.AppendFakeRotate(nil, d.source.ServerID, replication.Rotate{Position: uint64(to.Offset), Name: to.File}, d.checksum)
-	d.frame.event(fake)
+	d.send(fake)
 }
 
 // formatDescription sends a file's FORMAT_DESCRIPTION. A client that did not
@@ -142,7 +144,7 @@ func (d *dump) formatDescription(event []byte, edit replication.FormatDescriptio
 	}
 	d.checksum = format.Checksum
 	d.rotated = false
-	d.frame.event(changed)
+	d.send(changed)
 	return nil
 }
 
@@ -187,7 +189,7 @@ func (d *dump) event(h replication.Header, event, behind []byte, offset int64) e
 		}
 	}
 	d.rotated = h.Type == replication.RotateEvent
-	d.frame.event(event)
+	d.send(event)
 	return nil
 }
 
@@ -202,11 +204,11 @@ func (d *dump) part(c archive.Chunk) error {
 		d.place.read(c.Offset, c.Offset+int64(h.Size))
 		if !d.skip.active {
 			d.flushSkip()
-			d.frame.begin(int64(h.Size))
+			d.begin(int64(h.Size))
 		}
 	}
 	if !d.skip.active {
-		d.frame.part(c.Data)
+		d.out = d.frame.Append(d.out, c.Data)
 	}
 	if c.Part == archive.LastPart {
 		d.end = c.Offset + int64(len(c.Data))
@@ -217,15 +219,30 @@ func (d *dump) part(c archive.Chunk) error {
 	return nil
 }
 
+// send frames one whole event.
+func (d *dump) send(event []byte) {
+	d.begin(int64(len(event)))
+	d.out = d.frame.Append(d.out, event)
+}
+
+// eventPrefix stands before each event in its packet.
+var eventPrefix = []byte{0}
+
+// begin frames the start of an event of the given size.
+func (d *dump) begin(size int64) {
+	d.out = d.frame.Start(d.out, size+1)
+	d.out = d.frame.Append(d.out, eventPrefix)
+}
+
 // flush writes what was framed.
 func (d *dump) flush() error {
-	if len(d.frame.out) == 0 {
+	if len(d.out) == 0 {
 		return nil
 	}
 	d.lastSent = time.Now()
-	n, err := d.conn.Write(d.frame.out)
+	n, err := d.conn.Write(d.out)
 	d.progress.bytes.Add(int64(n))
-	d.frame.out = d.frame.out[:0]
+	d.out = d.out[:0]
 	d.progress.position.Store(&replication.Position{File: d.file, Offset: d.end})
 	return err
 }

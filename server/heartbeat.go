@@ -15,10 +15,10 @@ import (
 func (d *dump) heartbeat(end int64) {
 	hb := replication.Heartbeat{File: d.file, Offset: end}
 	if end>>32 != 0 && d.request.flags&wire.DumpHeartbeatV2 != 0 && d.request.mariadbCapability == 0 {
-		d.frame.event(replication.AppendHeartbeatV2(nil, d.source.ServerID, hb, d.checksum))
+		d.send(replication.AppendHeartbeatV2(nil, d.source.ServerID, hb, d.checksum))
 		return
 	}
-	d.frame.event(replication.AppendHeartbeat(nil, d.source.ServerID, hb, d.checksum))
+	d.send(replication.AppendHeartbeat(nil, d.source.ServerID, hb, d.checksum))
 }
 
 // tail waits at the end of what is published until there is more, sending
@@ -63,7 +63,8 @@ func (d *dump) heartbeatTimer() (<-chan time.Time, func()) {
 // endOfStream sends the classic EOF packet that ends a non-blocking dump, also
 // for clients with DEPRECATE_EOF (captured from mysqld 9.7).
 func (d *dump) endOfStream() error {
-	d.frame.out = append(d.frame.out, 5, 0, 0, d.frame.sequence, 0xfe, 0, 0, 2, 0)
-	d.frame.sequence++
+	eof := wire.EOF{Status: wire.StatusAutocommit}.Append(nil)
+	d.out = d.frame.Start(d.out, int64(len(eof)))
+	d.out = d.frame.Append(d.out, eof)
 	return d.flush()
 }

@@ -76,7 +76,7 @@ type liveDump struct {
 	progress dumpProgress
 }
 
-// replacedError is what the older one of two equal replicas gets (clients.md 5.8).
+// replacedError is what the older one of two equal replicas gets.
 // mysqld's text also names where the stream began, which is of no use to anybody:
 // here all three places are the last one.
 func (l *liveDump) replacedError() *wire.Error {
@@ -109,7 +109,7 @@ func (d *dumps) add(l *liveDump) {
 }
 
 // sameReplica is the rule of kill_zombie_dump_threads (sql/rpl_source.cc) as
-// measured (clients.md 5.8): the uuid decides if both have one, the server_id only
+// measured: the uuid decides if both have one, the server_id only
 // if neither has. server_id 0 is never matched: it belongs to short dumps.
 func sameReplica(a, b dumpRequest) bool {
 	if a.replicaUUID != "" || b.replicaUUID != "" {

@@ -84,7 +84,7 @@ func (s *session) use(database string) {
 }
 
 // kill ends a connection of the same user. mysqld lets users do that without any
-// privilege, and libraries rely on it (clients.md 4.3).
+// privilege, and libraries rely on it.
 func (s *session) kill(st *sql.Kill) *wire.Error {
 	v, err := s.eval(st.ID, nil)
 	if err != nil {

@@ -3,7 +3,7 @@ package server
 import "github.com/binlogproxy/binlogproxy/internal/wire"
 
 // register answers COM_REGISTER_SLAVE: the client enters itself in SHOW REPLICAS
-// for as long as the connection lives. A dump works without it (clients.md 4.1).
+// for as long as the connection lives. A dump works without it.
 func (s *session) register(payload []byte) error {
 	r, err := wire.DecodeRegisterReplica(payload)
 	if err != nil {

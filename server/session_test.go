@@ -183,7 +183,7 @@ func TestKill(t *testing.T) {
 
 func killerID(id uint32) string { return uintValue(uint64(id)).text }
 
-// clients.md 5.8, row by row.
+// What mysqld does with a second dump of the same replica, case by case.
 func TestDuplicateReplicas(t *testing.T) {
 	const u, v = "6ccd780c-baba-1026-9564-5b8c656024db", "7ccd780c-baba-1026-9564-5b8c656024db"
 	for _, tt := range []struct {

@@ -37,7 +37,7 @@ const (
 )
 
 // systemVariables are all names that are known. Every other one is error 1193, and
-// no row in SHOW VARIABLES (clients.md 3.1).
+// no row in SHOW VARIABLES.
 var systemVariables = map[string]systemVariable{
 	// Who we are.
 	"server_id":       {kind: integerVariable, scope: globalOnly, own: func(s *session) string { return uintValue(uint64(s.identity().ServerID)).text }},

@@ -7,7 +7,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/internal/wire"
 )
 
-// The statements of clients.md 2.1 and 2.2, in their order, with the value that
+// The statements of replicas and mysqlbinlog, in their order, with the value that
 // the client takes from the answer.
 func TestTranscripts(t *testing.T) {
 	type step struct{ text, want string }

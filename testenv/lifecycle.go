@@ -20,6 +20,9 @@ func (m *MySQL) Kill(ctx context.Context) error {
 
 // Stop shuts the server down in order. It is an error if mysqld ended otherwise.
 func (m *MySQL) Stop(ctx context.Context) error {
+	// While connections are open, even idle ones, mysqld first gives them two seconds to end.
+	m.db.SetMaxIdleConns(0)
+	m.db.SetMaxIdleConns(maxIdleConns)
 	if err := m.container.stop(ctx); err != nil {
 		return m.explain("stopping", err)
 	}

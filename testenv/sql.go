@@ -9,6 +9,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
+const maxIdleConns = 4
+
 // DB is a pool of connections as root, with no default database. It outlives restarts of the server
 // and ends with Terminate. Connections that a restart broke are replaced when they are next used.
 func (m *MySQL) DB() *sql.DB { return m.db }
@@ -27,7 +29,9 @@ func (m *MySQL) OpenDB(user, password, database string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sql.OpenDB(connector), nil
+	db := sql.OpenDB(connector)
+	db.SetMaxIdleConns(maxIdleConns)
+	return db, nil
 }
 
 // ServerUUID is the server's server_uuid.

@@ -137,7 +137,7 @@ func (c *client) encrypt(key *rsa.PublicKey) []byte {
 
 const clientCapabilities = LoginCapabilities &^ CapConnectWithDB
 
-func runLogin(login ServerLogin, answer func([]byte) []byte) (*Authenticated, error, *loginPeer) {
+func runLogin(login ServerLogin, answer func([]byte) []byte) (*Authenticated, *loginPeer, error) {
 	if login.Accounts == nil {
 		login.Accounts = testAccounts
 	}
@@ -147,7 +147,7 @@ func runLogin(login ServerLogin, answer func([]byte) []byte) (*Authenticated, er
 	login.ClientHost = "10.0.0.1"
 	peer := &loginPeer{answer: answer}
 	auth, err := login.Run(NewConn(peer))
-	return auth, err, peer
+	return auth, peer, err
 }
 
 // Every combination of account, client, greeting and transport: in exactly those
@@ -182,7 +182,7 @@ func TestNoOneGetsInWithoutThePassword(t *testing.T) {
 						for _, key := range []*RSAKey{testKey(), nil} {
 							c.user, c.password = user, password
 							login := ServerLogin{Greeting: testGreeting(greeting), Secure: secure, RSAKey: key}
-							auth, err, peer := runLogin(login, c.answer)
+							auth, peer, err := runLogin(login, c.answer)
 							what := fmt.Sprintf("%s as %s with %q, greeting %s, secure %v, key %v", name, user, password, greeting, secure, key != nil)
 							if auth == nil {
 								checkRefusal(t, what, err, peer, &c)
@@ -292,7 +292,7 @@ func TestUnknownUserLooksLikeAWrongPassword(t *testing.T) {
 					c.user = user
 					login := ServerLogin{Greeting: testGreeting(greeting), Accounts: tt.accounts, RSAKey: testKey(),
 						Secure: c.cleartext, Random: bytes.NewReader(randomBytes(1000))}
-					auth, _, peer := runLogin(login, c.answer)
+					auth, peer, _ := runLogin(login, c.answer)
 					if auth != nil {
 						t.Fatalf("%s got in", user)
 					}
@@ -342,7 +342,7 @@ func TestLoginOfAClientThatBreaksTheProtocol(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			answers := tt.answers
-			auth, err, peer := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password), RSAKey: testKey()}, func([]byte) []byte {
+			auth, peer, err := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password), RSAKey: testKey()}, func([]byte) []byte {
 				if len(answers) == 0 {
 					return nil
 				}
@@ -380,13 +380,13 @@ func TestLoginRefusesAPacketOutOfOrder(t *testing.T) {
 
 func TestNoRandomNumbersNoLogin(t *testing.T) {
 	login := ServerLogin{Greeting: testGreeting(CachingSHA2Password), Random: strings.NewReader("")}
-	auth, err, peer := runLogin(login, (&client{user: "empty", caps: clientCapabilities}).answer)
+	auth, peer, err := runLogin(login, (&client{user: "empty", caps: clientCapabilities}).answer)
 	if auth != nil || !errors.Is(err, io.EOF) || len(peer.sent) != 0 {
 		t.Errorf("%v, %v, sent %q", auth, err, peer.sent)
 	}
 	// The second nonce, for a switch, fails.
 	login.Random = bytes.NewReader(bytes.Repeat([]byte("n"), NonceLen))
-	auth, err, _ = runLogin(login, (&client{user: "empty", caps: clientCapabilities, plugin: "other"}).answer)
+	auth, _, err = runLogin(login, (&client{user: "empty", caps: clientCapabilities, plugin: "other"}).answer)
 	if auth != nil || !errors.Is(err, io.EOF) {
 		t.Errorf("%v, %v", auth, err)
 	}
@@ -394,7 +394,7 @@ func TestNoRandomNumbersNoLogin(t *testing.T) {
 
 func TestEverySwitchHasANonceOfItsOwn(t *testing.T) {
 	c := client{user: "native", password: "secret", caps: clientCapabilities}
-	auth, err, peer := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password)}, c.answer)
+	auth, peer, err := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password)}, c.answer)
 	if err != nil || auth.Plugin != NativePassword {
 		t.Fatal(auth, err)
 	}
@@ -411,7 +411,7 @@ func TestAuthenticatedKeepsWhatTheClientSaid(t *testing.T) {
 	h := HandshakeResponse{Capabilities: clientCapabilities | CapConnectWithDB | CapQueryAttributes, MaxPacketSize: 1 << 30, Collation: 33,
 		User: "native", Database: "d", Plugin: "other", Attributes: Attributes(nil).With("_client_role", "binary_log_listener")}
 	c := client{password: "secret"}
-	auth, err, _ := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password)}, func(payload []byte) []byte {
+	auth, _, err := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password)}, func(payload []byte) []byte {
 		if payload[0] == protocolVersion {
 			return h.Append(nil)
 		}
@@ -465,7 +465,7 @@ func FuzzServerLogin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, secure bool) {
 		answers := bytes.Split(data, []byte("|next|"))
 		login := ServerLogin{Greeting: testGreeting(CachingSHA2Password), Accounts: accounts, RSAKey: testKey(), Secure: secure}
-		auth, err, peer := runLogin(login, func([]byte) []byte {
+		auth, peer, err := runLogin(login, func([]byte) []byte {
 			if len(answers) == 0 {
 				return nil
 			}
@@ -488,4 +488,48 @@ func FuzzServerLogin(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A right password for an account that Lookup denies (for example because it is
+// shut out for guessing) proves nothing, on any path.
+func TestProofForADeniedAccountDoesNotCount(t *testing.T) {
+	for _, account := range []string{"both", "native", "empty"} {
+		for _, c := range []client{
+			{caps: clientCapabilities},
+			{caps: clientCapabilities, damage: true},
+			{caps: clientCapabilities, plugin: NativePassword},
+			{caps: clientCapabilities &^ CapPluginAuth, plugin: NativePassword},
+		} {
+			c.user, c.password = "denied", "secret"
+			if account == "empty" {
+				c.password = ""
+			}
+			for _, greeting := range []string{CachingSHA2Password, NativePassword} {
+				auth, peer, err := runLogin(ServerLogin{Greeting: testGreeting(greeting), RSAKey: testKey(),
+					Accounts: shapedAccounts{testAccounts[account]}}, c.answer)
+				if auth != nil {
+					t.Errorf("%s, greeting %s, client %+v: authenticated", account, greeting, c)
+					continue
+				}
+				checkRefusal(t, account, err, peer, &c)
+				if slices.ContainsFunc(peer.sent, func(p []byte) bool { return bytes.Equal(p, []byte{authMoreDataHeader, cachingSHA2FastOK}) }) {
+					t.Errorf("%s, greeting %s, client %+v: told that the password was right", account, greeting, c)
+				}
+			}
+		}
+	}
+}
+
+// As in mysqld, auth data that cannot be a response to a nonce ends the login; the
+// password is asked for only of clients that speak the plug-in's language.
+func TestAuthDataOfTheWrongLengthIsRefusedAtOnce(t *testing.T) {
+	for _, n := range []int{2, 20, 31, 33, 255} {
+		c := client{user: "both"}
+		h := HandshakeResponse{Capabilities: clientCapabilities, User: c.user, Plugin: CachingSHA2Password, AuthData: make([]byte, n)}
+		_, peer, err := runLogin(ServerLogin{Greeting: testGreeting(CachingSHA2Password), RSAKey: testKey()}, func([]byte) []byte { return h.Append(nil) })
+		checkRefusal(t, fmt.Sprint(n), err, peer, &c)
+		if len(peer.sent) != 2 {
+			t.Errorf("%d bytes: %d packets, want greeting and ERR", n, len(peer.sent))
+		}
+	}
 }

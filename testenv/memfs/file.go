@@ -101,8 +101,10 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	n := len(p)
 	if fault.Err != nil || fault.Short {
 		n = min(n, fault.Written)
-	} else if free := f.fs.capacity - f.fs.usedLocked() + int64(len(f.node.now)) - off; f.fs.capacity > 0 && free < int64(n) {
-		n, fault.Err = int(max(0, free)), errNoSpace
+	} else if f.fs.capacity > 0 {
+		if free := f.fs.capacity - f.fs.usedLocked() + int64(len(f.node.now)) - off; free < int64(n) {
+			n, fault.Err = int(max(0, free)), errNoSpace
+		}
 	}
 	if n > 0 {
 		f.node.write(p[:n], int(off))

@@ -81,6 +81,8 @@ main() {
 
 	ensure_engine
 	ensure_image
+	quietly "removing images that earlier versions of these scripts made" \
+		docker image prune --force --filter label=binlogproxy.recipe || true
 	image=$(find_image) || die "the image that was just made cannot be found"
 	say "ready after ${SECONDS}s: $image"
 	echo "$image"
