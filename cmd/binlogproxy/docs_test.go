@@ -4,12 +4,15 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
 )
@@ -37,16 +40,17 @@ func TestEveryMetricIsInTheDocumentAndTheOtherWayRound(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	families, err := d.metrics.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var exported []string
-	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "binlogproxy_") {
-			exported = append(exported, f.GetName())
+	described := make(chan *prometheus.Desc, 200)
+	d.metrics.registry.Describe(described)
+	close(described)
+	help := map[string]string{}
+	for desc := range described {
+		parts := regexp.MustCompile(`fqName: "(binlogproxy_[a-z_]+)", help: "([^"]*)"`).FindStringSubmatch(desc.String())
+		if parts != nil {
+			help[parts[1]] = parts[2]
 		}
 	}
+	exported := slices.Sorted(maps.Keys(help))
 	text := document(t, "metrics.md")
 	documented := regexp.MustCompile(`binlogproxy_[a-z_]+`).FindAllString(text, -1)
 	slices.Sort(documented)
@@ -54,10 +58,13 @@ func TestEveryMetricIsInTheDocumentAndTheOtherWayRound(t *testing.T) {
 	if !slices.Equal(exported, documented) {
 		t.Errorf("exported and documented metrics differ\nexported:   %q\ndocumented: %q", exported, documented)
 	}
-	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "binlogproxy_") && !strings.Contains(text, f.GetHelp()) {
-			t.Errorf("docs/metrics.md does not say of %s: %q", f.GetName(), f.GetHelp())
+	for name, meaning := range help {
+		if !strings.Contains(text, meaning) {
+			t.Errorf("docs/metrics.md does not say of %s: %q", name, meaning)
 		}
+	}
+	if _, err := d.metrics.registry.Gather(); err != nil {
+		t.Error(err)
 	}
 }
 

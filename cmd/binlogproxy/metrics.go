@@ -48,11 +48,12 @@ func (m *metrics) watch(d *daemon) { m.registry.MustRegister(&sourceCollector{d}
 // sourceCollector reads the sources' snapshots.
 type sourceCollector struct{ daemon *daemon }
 
-// metric is one line of the catalogue.
+// metric is one line of the catalogue: one value, or several by a label.
 type metric struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(sample) float64
+	desc   *prometheus.Desc
+	kind   prometheus.ValueType
+	value  func(sample) float64
+	values func(sample) map[string]float64
 }
 
 // sample is what a source says of itself at one moment.
@@ -62,7 +63,11 @@ type sample struct {
 }
 
 func newMetric(kind prometheus.ValueType, name, help string, value func(sample) float64) metric {
-	return metric{prometheus.NewDesc("binlogproxy_"+name, help, []string{"source"}, nil), kind, value}
+	return metric{desc: prometheus.NewDesc("binlogproxy_"+name, help, []string{"source"}, nil), kind: kind, value: value}
+}
+
+func newMetricBy(label string, kind prometheus.ValueType, name, help string, values func(sample) map[string]float64) metric {
+	return metric{desc: prometheus.NewDesc("binlogproxy_"+name, help, []string{"source", label}, nil), kind: kind, values: values}
 }
 
 var (
@@ -111,8 +116,21 @@ var sourceMetrics = []metric{
 		func(s sample) float64 { return truth(s.status.Stalled) }),
 	newMetric(counter, "log_truncated_bytes_total", "Bytes of torn tails cut off in recoveries.",
 		func(s sample) float64 { return float64(s.source.log.Stats().CutBytes) }),
+	newMetric(counter, "log_fsync_failures_total", "Failed fsyncs.",
+		func(s sample) float64 { return float64(s.source.log.Stats().SyncFailures) }),
+	newMetricBy("reason", counter, "source_disconnects_total", "Connections to the source that ended, or did not come about.",
+		func(s sample) map[string]float64 { return floats(s.source.receiver.Status().Disconnects) }),
 	newMetric(gauge, "server_replicas", "Running dumps.",
 		func(s sample) float64 { return float64(len(s.status.Downstream)) }),
+	newMetricBy("state", gauge, "server_connections", "Connections of downstreams, logged in or pending.",
+		func(s sample) map[string]float64 {
+			stats := s.source.serverStats()
+			return map[string]float64{"logged_in": float64(stats.LoggedIn), "pending": float64(stats.Pending)}
+		}),
+	newMetricBy("reason", counter, "server_auth_failures_total", "Logins of downstreams that failed.",
+		func(s sample) map[string]float64 { return floats(s.source.serverStats().AuthFailures) }),
+	newMetricBy("reason", counter, "server_replica_disconnects_total", "Dumps that ended.",
+		func(s sample) map[string]float64 { return floats(s.source.serverStats().DumpEnds) }),
 }
 
 // Describe implements prometheus.Collector.
@@ -127,9 +145,23 @@ func (c *sourceCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.daemon.sources {
 		now := sample{s, s.status()}
 		for _, m := range sourceMetrics {
-			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(now), s.config.Name)
+			if m.value != nil {
+				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(now), s.config.Name)
+				continue
+			}
+			for label, value := range m.values(now) {
+				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, s.config.Name, label)
+			}
 		}
 	}
+}
+
+func floats(counts map[string]uint64) map[string]float64 {
+	values := make(map[string]float64, len(counts))
+	for label, n := range counts {
+		values[label] = float64(n)
+	}
+	return values
 }
 
 func truth(b bool) float64 {

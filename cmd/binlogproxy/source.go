@@ -148,6 +148,14 @@ func (s *source) follow(ctx context.Context) error {
 	return nil
 }
 
+// serverStats are the server's counters; zero when listening is off.
+func (s *source) serverStats() server.Stats {
+	if s.server == nil {
+		return server.Stats{}
+	}
+	return s.server.Stats()
+}
+
 // stopError is why the source stopped for good, nil while it has not.
 func (s *source) stopError() error {
 	if err := s.stopped.Load(); err != nil {
