@@ -1,7 +1,7 @@
 package archive
 
 // sabotaged names the one deliberate defect of a saboteur build, each of which a
-// test must notice (make saboteurs). It is a constant: the compiler removes what
+// test must notice (make sabotage). It is a constant: the compiler removes what
 // it guards from every other build.
 type sabotage int
 

@@ -99,7 +99,7 @@ func TestSourcesThatCannotBeFollowedEndRunWithTheirCode(t *testing.T) {
 // withPassword prepares a daemon that logs in as somebody else.
 func withPassword(t *testing.T, source, user, password string) *child.Daemon {
 	t.Helper()
-	path, err := binary()
+	path, err := builtBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var binary = sync.OnceValues(func() (string, error) {
+var builtBinary = sync.OnceValues(func() (string, error) {
 	return child.Build(context.Background(), binaryDir, true, "")
 })
 
@@ -40,7 +40,7 @@ var binary = sync.OnceValues(func() (string, error) {
 // the test, and its log is shown if that failed.
 func newDaemon(t *testing.T, source string, args ...string) *child.Daemon {
 	t.Helper()
-	path, err := binary()
+	path, err := builtBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
