@@ -105,12 +105,20 @@ func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver
 
 	ctx, cancel := context.WithCancel(ctx)
 	var poller sync.WaitGroup
-	poller.Go(func() { r.pollEnd(ctx) })
-	defer poller.Wait()
 	defer cancel()
+	var anew error // written by the poller, read when it was joined
+	poller.Go(func() {
+		if anew = r.pollEnd(ctx); anew != nil {
+			conn.Close()
+		}
+	})
 
 	receiver.packets = packets{conn: conn, buf: make([]byte, receiveBuffer), seq: 1, beforeRead: r.beforeRead(conn, receiver)}
 	err := receiver.run()
+	cancel()
+	if poller.Wait(); anew != nil {
+		err = anew
+	}
 	r.attempt = receiver.outcome()
 	r.options.Sink.Flush()
 	if receiver.ended.name != "" {

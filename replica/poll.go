@@ -15,10 +15,16 @@ import (
 // source sends events (heartbeats, which tell it too, come only while it doesn't).
 const maxPollPeriod = 5 * time.Second
 
+// errBeganAnew says that the source's log ends before what it has sent. A dump
+// that was running when the log was reset hears nothing more, not even that: a new
+// connection compares and finds out.
+var errBeganAnew = errors.New("the source's log ends before what was received of it")
+
 // pollEnd asks the source for the end of its log, on a connection of its own,
-// until ctx ends. Lag in bytes is all that depends on it: errors are logged and
-// the next turn tries again.
-func (r *Replica) pollEnd(ctx context.Context) {
+// until ctx ends or the log proves to have begun anew, and returns errBeganAnew
+// then. Other errors are logged, and the next turn tries again: only the lag in
+// bytes depends on them.
+func (r *Replica) pollEnd(ctx context.Context) error {
 	options := r.options.Source
 	options.Attributes = maps.Clone(options.Attributes)
 	delete(options.Attributes, "_client_role")
@@ -33,7 +39,7 @@ func (r *Replica) pollEnd(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-ticker.C:
 		}
 		var err error
@@ -42,6 +48,9 @@ func (r *Replica) pollEnd(ctx context.Context) {
 		}
 		if err == nil {
 			err = r.askEnd(ctx, conn)
+		}
+		if errors.Is(err, errBeganAnew) {
+			return err
 		}
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -56,6 +65,7 @@ func (r *Replica) pollEnd(ctx context.Context) {
 
 // askEnd notes the end of the source's log, and its files when it began a new one.
 func (r *Replica) askEnd(ctx context.Context, conn *dial.Conn) error {
+	received := r.counters.snapshot().position // before the question: the answer may only be further
 	result, err := conn.Query(ctx, "SHOW BINARY LOG STATUS")
 	if dial.Number(err) == erParseError { // before 8.2
 		result, err = conn.Query(ctx, "SHOW MASTER STATUS")
@@ -82,5 +92,8 @@ func (r *Replica) askEnd(ctx context.Context, conn *dial.Conn) error {
 		r.status.listed(files)
 	}
 	r.status.sourceEnd(replication.Position{File: file, Offset: offset})
+	if order, ok := compareNames(file, received.File); ok && (order < 0 || order == 0 && offset < received.Offset) {
+		return errBeganAnew
+	}
 	return nil
 }

@@ -282,7 +282,7 @@ func TestALaterStopLeavesTheDaemonServing(t *testing.T) {
 		return err == nil && st.Sources[0].State == "stopped", fmt.Sprintf("%+v %v", st, err)
 	})
 	code, out, errs := command("status", "--http="+d.HTTP())
-	if code != exitHistory || !strings.Contains(errs, "another history") || !strings.Contains(out, "stopped") {
+	if code != exitHistory || !strings.Contains(errs, "began anew") || !strings.Contains(out, "stopped") {
 		t.Errorf("status: exit code %d\n%s\n%s", code, out, errs)
 	}
 	code, out, _ = command("status", "--http="+d.HTTP(), "--format=json")
