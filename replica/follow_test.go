@@ -115,11 +115,13 @@ func TestResumesAfterACutAnywhere(t *testing.T) {
 			n += 12
 		}
 		source := startSource(t, fakesource.Options{})
+		began := time.Now()
 		source.Next(new(fakesource.Script).CutAfter(n))
 		sink := newMemorySink()
 		sink.margin = 300
 		run(t, testOptions(source.Addr(), sink)).untilHeld(sink, files...)
 		source.Close()
+		t.Log(n, time.Since(began))
 	}
 }
 

@@ -22,24 +22,24 @@ var errTemporary = errors.New("the log does not hold yet what the client asks fo
 // dumpPlace is where a dump stands, as mysqld appends it to the texts of errors
 // that are found while a file is open.
 type dumpPlace struct {
-	first    replication.Position // where the dump began
-	last     replication.Position // start of the last event read
+	first    replication.Position // what the client asked for: without a file if it named none
+	last     replication.Position // behind the last event read
 	lastByte replication.Position // behind the last byte read
 }
 
-func (p *dumpPlace) start(at replication.Position) {
-	*p = dumpPlace{first: at, last: at, lastByte: at}
-}
-
-func (p *dumpPlace) read(start, end int64) {
-	p.last.Offset, p.lastByte.Offset = start, end
+// read enters that everything up to an event's end was read.
+func (p *dumpPlace) read(file string, end int64) {
+	p.last = replication.Position{File: file, Offset: end}
+	p.lastByte = p.last
 }
 
 // fatal makes a fatalError with the place appended (mysqld: Binlog_sender::run).
+// The names of files have the directory that they have in mysqld unless log_bin
+// says otherwise.
 func (d *dump) fatal(text string) error {
 	p := &d.place
-	return fatalError(fmt.Sprintf("%s; the first event '%s' at %d, the last event read from '%s' at %d, the last byte read from '%s' at %d.",
-		text, p.first.File, p.first.Offset, d.file, p.last.Offset, d.file, p.lastByte.Offset))
+	return fatalError(fmt.Sprintf("%s; the first event '%s' at %d, the last event read from './%s' at %d, the last byte read from './%s' at %d.",
+		text, p.first.File, p.first.Offset, p.last.File, p.last.Offset, p.lastByte.File, p.lastByte.Offset))
 }
 
 // openError turns an error of the log at the start of a dump into what the
@@ -65,12 +65,23 @@ func (d *dump) readError(err error) error {
 	case errors.As(err, &gap):
 		return d.gapError(gap)
 	case errors.As(err, &position):
-		if position.Size > 0 {
-			return d.fatal("binlog truncated in the middle of event; consider out of disk space on source")
-		}
-		return d.fatal("bogus data in log event")
+		return d.positionError(position)
 	}
 	return err
+}
+
+// positionError says that no event can be read where the client begins: what it
+// took for a header was read, and a possible event up to the end of the file.
+// Which sizes were impossible is not known here: mysqld has a text of its own for
+// those beyond 1 GiB.
+func (d *dump) positionError(e *archive.PositionError) error {
+	d.place.lastByte = replication.Position{File: e.Position.File, Offset: e.Limit}
+	headerEnd := e.Position.Offset + replication.HeaderSize
+	if e.Size > 0 || headerEnd > e.Limit {
+		return d.fatal("binlog truncated in the middle of event; consider out of disk space on source")
+	}
+	d.place.lastByte.Offset = headerEnd
+	return d.fatal("bogus data in log event")
 }
 
 func (d *dump) gapError(gap *archive.GapError) error {
@@ -94,4 +105,15 @@ func purgedError(held, missing *replication.GTIDSet) error {
 			"For more information, please see the source's error log or the manual for GTID_SUBTRACT"
 	}
 	return fatalError(text)
+}
+
+// moreGTIDsError says that the client has transactions of the source that are not
+// held here (mysqld: ER_REPLICA_HAS_MORE_GTIDS_THAN_SOURCE).
+func moreGTIDsError() error {
+	return fatalError("Replica has more GTIDs than the source has, using the source's SERVER_UUID. " +
+		"This may indicate that the end of the binary log was truncated or that the last binary log file was lost, " +
+		"e.g., after a power or disk failure when sync_binlog != 1. The source may or may not have rolled back transactions " +
+		"that were already replicated to the replica. Suggest to replicate any transactions that source has rolled back from " +
+		"replica to source, and/or commit empty transactions on source to account for transactions that have been committed " +
+		"on source but are not included in GTID_EXECUTED.")
 }

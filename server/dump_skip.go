@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -59,23 +60,42 @@ func (d *dump) flushSkip() {
 	}
 }
 
-// firstIsSkipped reports whether the first transaction of a file, whose
-// FORMAT_DESCRIPTION the given events follow, is one that the client has.
-func (s *skipper) firstIsSkipped(behind []byte, set *replication.GTIDSet, checksum replication.Checksum) bool {
-	for range 2 { // PREVIOUS_GTIDS, then the transaction
-		h, err := replication.ParseHeader(behind)
-		if err != nil || int64(h.Size) > int64(len(behind)) {
-			return false
-		}
-		switch h.Type {
-		case replication.PreviousGTIDsEvent:
-			behind = behind[h.Size:]
-			continue
-		case replication.GTIDEventType, replication.GTIDTaggedEvent:
-			gtid, err := replication.ParseGTIDEvent(behind[:h.Size], checksum, s.tag)
-			return err == nil && set.Contains(gtid.GTID)
-		}
+// firstIsSkipped reports whether the first transaction of a file is one that the
+// client has. What keeps it from being read, the dump itself will meet.
+func (d *dump) firstIsSkipped(file string, checksum replication.Checksum) bool {
+	reader, err := d.log.OpenAt(replication.Position{File: file, Offset: replication.FirstEventOffset})
+	if err != nil {
 		return false
 	}
-	return false
+	defer reader.Close()
+	for {
+		c, err := reader.Next()
+		if err != nil || c.File != file {
+			return false // there is none, or none yet
+		}
+		if c.Part != archive.WholeEvents {
+			continue // PREVIOUS_GTIDS of a very long history
+		}
+		if gtid, found := firstGTID(c.Data, checksum); found {
+			return d.request.set.Contains(gtid)
+		}
+	}
+}
+
+// firstGTID gives that of the first GTID event among whole events; zero, which no
+// set contains, of an anonymous or malformed one.
+func firstGTID(events []byte, checksum replication.Checksum) (replication.GTID, bool) {
+	for len(events) > 0 {
+		h, err := replication.ParseHeader(events)
+		if err != nil {
+			return replication.GTID{}, true
+		}
+		switch h.Type {
+		case replication.GTIDEventType, replication.GTIDTaggedEvent, replication.AnonymousGTIDEvent:
+			event, _ := replication.ParseGTIDEvent(events[:h.Size], checksum, "") // a malformed one is found when it is sent
+			return event.GTID, true
+		}
+		events = events[h.Size:]
+	}
+	return replication.GTID{}, false
 }

@@ -52,15 +52,15 @@ func (d *dump) find() (replication.Position, error) {
 // findPosition finds a start by file and offset; no name means the first file.
 func (d *dump) findPosition(files []archive.File) (replication.Position, error) {
 	at := replication.Position{File: d.request.file, Offset: int64(min(d.request.pos, math.MaxInt64))}
-	if at.Offset < replication.FirstEventOffset {
-		return at, d.openError(archive.ErrPositionTooSmall)
-	}
 	if at.File == "" {
 		at.File = files[0].Name
 	}
 	for i, f := range files {
 		if f.Name != at.File {
 			continue
+		}
+		if at.Offset < replication.FirstEventOffset {
+			return at, d.openError(archive.ErrPositionTooSmall)
 		}
 		if at.Offset <= f.Size {
 			return at, nil
@@ -90,11 +90,14 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 		return at, fatalError(fmt.Sprintf("The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = %s instead of ON.", mode))
 	}
 	set := d.request.set
+	if d.isAhead(set) {
+		if d.request.nonBlock {
+			return at, moreGTIDsError()
+		}
+		return at, errTemporary
+	}
 	if purged := d.log.Purged(); !set.ContainsSet(purged) {
 		return at, purgedError(set, purged.Subtract(set))
-	}
-	if uuid, err := replication.ParseUUID(d.source.ServerUUID); err == nil && !d.log.Executed().ContainsSet(set.ForUUID(uuid)) {
-		return at, errTemporary
 	}
 	file, err := d.log.FileForGTIDs(set)
 	if err != nil {
@@ -102,4 +105,10 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 	}
 	at.File = file.Name
 	return at, nil
+}
+
+// isAhead reports whether a client has transactions of the source that are not held here.
+func (d *dump) isAhead(set *replication.GTIDSet) bool {
+	uuid, err := replication.ParseUUID(d.source.ServerUUID)
+	return err == nil && !d.log.Executed().ContainsSet(set.ForUUID(uuid))
 }

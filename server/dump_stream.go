@@ -70,7 +70,7 @@ func (d *dump) run(ctx context.Context) error {
 	}
 	defer reader.Close()
 	if err := d.open(start); err != nil {
-		return err
+		return errors.Join(d.flush(), err) // mysqld too has sent the fake ROTATE by then
 	}
 	for {
 		changed := d.log.Changed()
@@ -97,10 +97,10 @@ func (d *dump) run(ctx context.Context) error {
 }
 
 // open sends what comes before the event at start: the fake ROTATE and, when
-// start lies behind it, the file's FORMAT_DESCRIPTION, changed so that it moves
-// no position and drops no temporary tables.
+// start lies behind it, the file's FORMAT_DESCRIPTION.
 func (d *dump) open(start replication.Position) error {
-	d.place.start(start)
+	d.place.read(start.File, start.Offset)
+	d.place.first = replication.Position{File: d.request.file, Offset: start.Offset}
 	d.rotate(start)
 	if start.Offset == replication.FirstEventOffset {
 		return nil
@@ -118,7 +118,8 @@ func (d *dump) open(start replication.Position) error {
 	if err != nil || int64(h.Size) > int64(len(chunk.Data)) {
 		return d.fatal("bogus data in log event")
 	}
-	return d.formatDescription(chunk.Data[:h.Size], replication.FormatDescriptionEdit{ZeroLogPos: true, ZeroCreated: true})
+	d.place.read(start.File, replication.FirstEventOffset+int64(h.Size))
+	return d.formatDescription(chunk.Data[:h.Size], start.Offset)
 }
 
 // rotate sends the fake ROTATE that comes before each file.
@@ -128,24 +129,37 @@ func (d *dump) rotate(to replication.Position) {
 	d.send(fake)
 }
 
-// formatDescription sends a file's FORMAT_DESCRIPTION. A client that did not
-// declare that it reads checksums is refused where the file has them.
-func (d *dump) formatDescription(event []byte, edit replication.FormatDescriptionEdit) error {
-	changed := append([]byte(nil), event...)
-	if err := replication.EditFormatDescription(changed, edit); err != nil {
-		return d.fatal("bogus data in log event")
-	}
-	format, err := replication.ParseFormatDescription(changed)
+// formatDescription sends a file's FORMAT_DESCRIPTION before the event at start. A
+// client that did not declare that it reads checksums is refused where the file has
+// them.
+func (d *dump) formatDescription(event []byte, start int64) error {
+	format, err := replication.ParseFormatDescription(event)
 	if err != nil {
 		return d.fatal("bogus data in log event")
 	}
 	if format.Checksum != replication.ChecksumNone && d.request.checksum == checksumUndeclared {
 		return d.fatal("Replica can not handle replication events with the checksum that source is configured to log")
 	}
+	changed := append([]byte(nil), event...)
+	if err := replication.EditFormatDescription(changed, d.formatEdit(format, start)); err != nil {
+		return d.fatal("bogus data in log event")
+	}
 	d.checksum = format.Checksum
 	d.rotated = false
 	d.send(changed)
 	return nil
+}
+
+// formatEdit decides how a FORMAT_DESCRIPTION is changed: behind it a client that
+// goes on within the file must neither move its position, which follows log_pos in
+// file mode only, nor drop its temporary tables, which created asks for.
+func (d *dump) formatEdit(format replication.FormatDescription, start int64) replication.FormatDescriptionEdit {
+	if !d.request.gtid {
+		within := start > replication.FirstEventOffset
+		return replication.FormatDescriptionEdit{ZeroLogPos: within, ZeroCreated: within}
+	}
+	skipped := format.Created != 0 && d.firstIsSkipped(d.file, format.Checksum)
+	return replication.FormatDescriptionEdit{ZeroCreated: skipped}
 }
 
 // chunk frames a chunk of the log.
@@ -164,8 +178,8 @@ func (d *dump) chunk(c archive.Chunk) error {
 		if err != nil || int64(h.Size) > int64(len(rest)) {
 			return d.fatal("bogus data in log event")
 		}
-		d.place.read(offset, offset+int64(h.Size))
-		if err := d.event(h, rest[:h.Size], rest[h.Size:], offset); err != nil {
+		d.place.read(d.file, offset+int64(h.Size))
+		if err := d.event(h, rest[:h.Size], offset); err != nil {
 			return err
 		}
 		offset += int64(h.Size)
@@ -175,12 +189,10 @@ func (d *dump) chunk(c archive.Chunk) error {
 	return nil
 }
 
-// event frames one event; behind is what follows it in the chunk.
-func (d *dump) event(h replication.Header, event, behind []byte, offset int64) error {
+// event frames one event.
+func (d *dump) event(h replication.Header, event []byte, offset int64) error {
 	if h.Type == replication.FormatDescriptionEvent && offset == replication.FirstEventOffset {
-		return d.formatDescription(event, replication.FormatDescriptionEdit{
-			ZeroCreated: d.request.gtid && d.skip.firstIsSkipped(behind, d.request.set, d.checksum),
-		})
+		return d.formatDescription(event, offset)
 	}
 	if d.request.gtid {
 		skipped, err := d.skips(h, event, offset)
@@ -201,7 +213,7 @@ func (d *dump) part(c archive.Chunk) error {
 		if err != nil {
 			return d.fatal("bogus data in log event")
 		}
-		d.place.read(c.Offset, c.Offset+int64(h.Size))
+		d.place.read(d.file, c.Offset+int64(h.Size))
 		if !d.skip.active {
 			d.flushSkip()
 			d.begin(int64(h.Size))

@@ -172,6 +172,7 @@ func (c dumpCase) compare(t *testing.T, primary, proxy string) {
 		return
 	}
 	want, got := answers[0], answers[1]
+	adapt(&want)
 	if c.differs != nil {
 		c.differs(t, &want)
 	}
@@ -183,6 +184,34 @@ func (c dumpCase) compare(t *testing.T, primary, proxy string) {
 	}
 	if want.end != got.end {
 		t.Errorf("mysqld leaves the connection %s, the proxy %s", want.end, got.end)
+	}
+}
+
+// adapt makes of mysqld's answer what the proxy's is meant to be where the two
+// differ on purpose.
+func adapt(a *answer) {
+	for i, f := range a.frames {
+		// Heartbeats are of version 1 unless the position needs 64 bits: clients of other
+		// families set the flag for something else.
+		if f.payload[0] == 0 && f.payload[5] == byte(replication.HeartbeatV2Event) {
+			hb, err := replication.ParseHeartbeat([]byte(f.payload[1:]), replication.ChecksumCRC32)
+			h, _ := replication.ParseHeader([]byte(f.payload[1:]))
+			if err == nil {
+				f.payload = "\x00" + string(replication.AppendHeartbeat(nil, h.ServerID, hb, replication.ChecksumCRC32))
+				f.length = len(f.payload)
+			}
+		}
+		// An impossible size is bogus, whether too small or too large.
+		if f.payload[0] == 0xff {
+			f.payload = strings.Replace(f.payload, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source", "bogus data in log event", 1)
+			f.length = len(f.payload)
+		}
+		a.frames[i] = f
+	}
+	// A command that was refused leaves the connection open: its next one may be right.
+	last := a.frames[len(a.frames)-1].payload
+	if e, err := wire.DecodeError([]byte(last)); err == nil && (e.Number == wire.ERMalformedPacket || e.Number == wire.ERMalformedGTIDSet) {
+		a.end = "open"
 	}
 }
 
@@ -271,6 +300,8 @@ func TestDumpsAreThoseOfMySQL(t *testing.T) {
 	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
 	history(t, primary)
 	d := startDaemon(t, primary.Addr())
+	restartServer(t, primary)
+	execute(t, primary, "INSERT INTO d.t VALUES (200, 'later')", "INSERT INTO d.t VALUES (201, 'later')")
 	caughtUp(t, d, primary)
 	run := func(cases []dumpCase) {
 		t.Helper()
@@ -392,4 +423,16 @@ func gtidCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 		dumpCase{name: "gtid/truncated set", sets: crc32, command: truncated[:len(truncated)-1]},
 		dumpCase{name: "gtid/truncated flags", sets: crc32, command: truncated[:2]},
 	)
+}
+
+// restartServer gives a file that ends with STOP, and one whose FORMAT_DESCRIPTION
+// tells replicas to drop their temporary tables.
+func restartServer(t *testing.T, m *testenv.MySQL) {
+	t.Helper()
+	if err := m.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
+	"github.com/binlogproxy/binlogproxy/testenv/proof"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
 
@@ -148,17 +149,6 @@ func eventually(t *testing.T, what string, condition func() (bool, string)) {
 	}
 }
 
-// end is the position behind the last event of a primary.
-func end(t *testing.T, m *testenv.MySQL) string {
-	t.Helper()
-	files, err := m.BinlogFiles(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := files[len(files)-1]
-	return fmt.Sprintf("%s:%d", last.Name, last.Size)
-}
-
 // status asks the daemon how it is.
 func status(t *testing.T, d *child.Daemon) (st Status, err error) {
 	t.Helper()
@@ -169,7 +159,10 @@ func status(t *testing.T, d *child.Daemon) (st Status, err error) {
 // caughtUp waits until the daemon has published all that a primary has.
 func caughtUp(t *testing.T, d *child.Daemon, m *testenv.MySQL) {
 	t.Helper()
-	want := end(t, m)
+	want, err := proof.End(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "the daemon having "+want, func() (bool, string) {
 		st, err := status(t, d)
 		return err == nil && st.Sources[0].Published == want && st.Sources[0].Durable == want, fmt.Sprintf("%+v, %v", st, err)

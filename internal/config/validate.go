@@ -23,7 +23,7 @@ func (c *Config) Validate() error {
 	errs.oneOf("log.format", c.Log.Format, "text", "json")
 	errs.address("http.listen", c.HTTP.Listen, true)
 	if len(c.Sources) == 0 {
-		errs.add("sources: at least one is needed")
+		errs.add("sources: at least one is needed (flags: --source and its neighbours)")
 	}
 	names := map[string]bool{}
 	listens := map[string]string{c.HTTP.Listen: "http.listen"}

@@ -5,12 +5,10 @@ package child
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,56 +181,6 @@ func (d *Daemon) end(signal syscall.Signal) (int, error) {
 		return -1, fmt.Errorf("the daemon did not end within 20 s of %s:\n%s", signal, d.Tail())
 	}
 	return cmd.ProcessState.ExitCode(), nil
-}
-
-// Status decodes /status into v.
-func (d *Daemon) Status(ctx context.Context, v any) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.options.HTTP+"/status", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	return json.NewDecoder(response.Body).Decode(v)
-}
-
-// WaitReady waits until /readyz answers 200, or fails when the process ends.
-func (d *Daemon) WaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.options.ReadyTimeout)
-	defer cancel()
-	_, done := d.process()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if d.ready(ctx) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-done:
-			return fmt.Errorf("the daemon ended before it was ready:\n%s", d.Tail())
-		case <-ctx.Done():
-			return fmt.Errorf("the daemon is not ready: %w\n%s", ctx.Err(), d.Tail())
-		}
-	}
-}
-
-func (d *Daemon) ready(ctx context.Context) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.options.HTTP+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }
 
 // tailBuffer keeps the last lines written to it.

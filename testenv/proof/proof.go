@@ -5,6 +5,7 @@ package proof
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,6 +55,19 @@ func TimelineDir(sourceDir string) (string, error) {
 		return "", fmt.Errorf("%d timelines in %s", len(found), sourceDir)
 	}
 	return found[0], nil
+}
+
+// End is the position behind the last event of a primary, as FILE:OFFSET.
+func End(ctx context.Context, primary *testenv.MySQL) (string, error) {
+	files, err := primary.BinlogFiles(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(files) == 0 {
+		return "", errors.New("the primary has no binlog files")
+	}
+	last := files[len(files)-1]
+	return fmt.Sprintf("%s:%d", last.Name, last.Size), nil
 }
 
 // Files compares every binlog file of the primary with ours of the same name in

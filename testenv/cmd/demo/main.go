@@ -174,7 +174,13 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.waitDurable(ctx); err != nil {
+	end, err := proof.End(ctx, p.primary)
+	if err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := p.proxy.WaitDurable(waiting, end); err != nil {
 		return nil, err
 	}
 	dir, err := proof.TimelineDir(p.proxy.SourceDir())
@@ -185,7 +191,7 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	var st daemonStatus
+	var st child.Status
 	if err := p.proxy.Status(ctx, &st); err != nil {
 		return nil, err
 	}
@@ -193,32 +199,6 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 		proof.GTIDs("gtid_executed of the replica", ours, theirs))
 	tables, err := proof.Tables(ctx, p.primary, p.replica)
 	return append(table, tables...), err
-}
-
-// waitDurable waits until the proxy holds all that the primary has written.
-func (p *parts) waitDurable(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	files, err := p.primary.BinlogFiles(ctx)
-	if err != nil {
-		return err
-	}
-	last := files[len(files)-1]
-	end := fmt.Sprintf("%s:%d", last.Name, last.Size)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var st daemonStatus
-		err := p.proxy.Status(ctx, &st)
-		if err == nil && st.Sources[0].Durable == end {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("the proxy does not reach %s: %w\n%s", end, ctx.Err(), p.proxy.Tail())
-		}
-	}
 }
 
 func (p *parts) stop() error {

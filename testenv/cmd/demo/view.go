@@ -7,25 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/testenv/child"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
-
-// daemonStatus is the part of /status that is shown.
-type daemonStatus struct {
-	Sources []struct {
-		State        string `json:"state"`
-		Received     string `json:"received"`
-		Durable      string `json:"durable"`
-		Published    string `json:"published"`
-		LagBytes     int64  `json:"lag_bytes"`
-		Executed     string `json:"gtid_executed"`
-		Bytes        int64  `json:"bytes"`
-		Transactions uint64 `json:"transactions"`
-		Downstream   []struct {
-			LagBytes int64 `json:"lag_bytes"`
-		} `json:"downstreams"`
-	} `json:"sources"`
-}
 
 // view prints a line a second: where everything stands, how fast it moves, and
 // how far each stage is behind.
@@ -68,7 +52,7 @@ func (v *view) line(ctx context.Context) {
 	seconds := now.Sub(v.at).Seconds()
 	rate := float64(transactions-v.transactions) / seconds
 	v.at, v.transactions = now, transactions
-	var st daemonStatus
+	var st child.Status
 	if err := v.parts.proxy.Status(ctx, &st); err != nil || len(st.Sources) == 0 {
 		v.print("    %-22s %10.0f %10s  %-18s %-18s %s", "-", rate, "-", "-", "-", "the proxy is down")
 		v.bytes = 0

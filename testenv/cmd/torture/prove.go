@@ -25,7 +25,11 @@ func (b *bench) prove(ctx context.Context) error {
 	if err := b.replica.WaitForGTIDs(ctx, set); err != nil {
 		return fmt.Errorf("%w\n%s", err, b.proxy.Tail())
 	}
-	if err := b.waitDurable(ctx); err != nil {
+	end, err := proof.End(ctx, b.primary)
+	if err != nil {
+		return err
+	}
+	if err := b.proxy.WaitDurable(ctx, end); err != nil {
 		return err
 	}
 	dir, err := proof.TimelineDir(b.proxy.SourceDir())
@@ -53,28 +57,6 @@ func (b *bench) prove(ctx context.Context) error {
 		return errors.New("something differs")
 	}
 	return nil
-}
-
-func (b *bench) waitDurable(ctx context.Context) error {
-	files, err := b.primary.BinlogFiles(ctx)
-	if err != nil {
-		return err
-	}
-	last := files[len(files)-1]
-	want := fmt.Sprintf("%s:%d", last.Name, last.Size)
-	for {
-		var st struct {
-			Sources []struct {
-				Durable string `json:"durable"`
-			} `json:"sources"`
-		}
-		if err := b.proxy.Status(ctx, &st); err == nil && st.Sources[0].Durable == want {
-			return nil
-		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("the proxy does not reach %s: %w\n%s", want, err, b.proxy.Tail())
-		}
-	}
 }
 
 func (b *bench) stop() error {

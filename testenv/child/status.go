@@ -1,0 +1,82 @@
+package child
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Status is the part of /status that programs here look at.
+type Status struct {
+	Sources []struct {
+		State      string `json:"state"`
+		Durable    string `json:"durable"` // FILE:OFFSET
+		LagBytes   int64  `json:"lag_bytes"`
+		Executed   string `json:"gtid_executed"`
+		Bytes      int64  `json:"bytes"`
+		Downstream []struct {
+			LagBytes int64 `json:"lag_bytes"`
+		} `json:"downstreams"`
+	} `json:"sources"`
+}
+
+// Status decodes /status into v, a *Status or any other shape of it.
+func (d *Daemon) Status(ctx context.Context, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	response, err := d.get(ctx, "/status")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return json.NewDecoder(response.Body).Decode(v)
+}
+
+// WaitReady waits until /readyz answers 200, or fails when the process ends.
+func (d *Daemon) WaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.options.ReadyTimeout)
+	defer cancel()
+	return d.wait(ctx, "ready", func() bool {
+		response, err := d.get(ctx, "/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+// WaitDurable waits until the one source's log is durable up to FILE:OFFSET.
+func (d *Daemon) WaitDurable(ctx context.Context, end string) error {
+	return d.wait(ctx, "at "+end, func() bool {
+		var st Status
+		err := d.Status(ctx, &st)
+		return err == nil && len(st.Sources) == 1 && st.Sources[0].Durable == end
+	})
+}
+
+func (d *Daemon) wait(ctx context.Context, what string, reached func() bool) error {
+	_, done := d.process()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !reached() {
+		select {
+		case <-tick.C:
+		case <-done:
+			return fmt.Errorf("the daemon ended before it was %s:\n%s", what, d.Tail())
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon is not %s: %w\n%s", what, ctx.Err(), d.Tail())
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.options.HTTP+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(request)
+}
