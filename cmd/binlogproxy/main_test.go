@@ -106,7 +106,7 @@ func exitsWith(t *testing.T, d *child.Daemon, code int, words ...string) {
 // load runs a workload for a number of transactions.
 func load(t *testing.T, m *testenv.MySQL, transactions int64, options workload.Options) {
 	t.Helper()
-	options.Seed, options.DDL, options.Formats = 1, true, true
+	options.Seed, options.DDL, options.Formats, options.MyISAM = 1, true, true, true
 	l, err := workload.Start(t.Context(), m.DB(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -169,7 +169,7 @@ func TestAKilledProxyResumesAndLosesNothing(t *testing.T) {
 	if err := replica.ReplicateFrom(t.Context(), throughProxy(d)); err != nil {
 		t.Fatal(err)
 	}
-	l, err := workload.Start(t.Context(), primary.DB(), workload.Options{Seed: 2, DDL: true, Formats: true, BigEvery: 50, BigBytes: 20 << 20})
+	l, err := workload.Start(t.Context(), primary.DB(), workload.Options{Seed: 2, DDL: true, Formats: true, MyISAM: true, BigEvery: 50, BigBytes: 20 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ type Options struct {
 	DDL      bool          // create, alter, truncate and drop tables now and then
 	Formats  bool          // some sessions write STATEMENT and MIXED instead of ROW
 	Flush    int           // every n-th transaction of the first worker is FLUSH BINARY LOGS; 0 = never
+	MyISAM   bool          // write a table without transactions too; not where the server is killed, which may lose its rows, not its events
 	KeepOn   bool          // go on after errors, as while the server is restarted
 }
 
@@ -172,7 +173,7 @@ func (l *Load) transaction(ctx context.Context, conn *sql.Conn, worker int, rand
 		return l.rows(ctx, conn, worker, func(tx *sql.Tx) error { return l.big(ctx, tx, random) })
 	case o.DDL && random.IntN(100) == 0:
 		return l.ddl(ctx, conn, worker, random)
-	case random.IntN(20) == 0:
+	case o.MyISAM && random.IntN(20) == 0:
 		_, err := conn.ExecContext(ctx, "INSERT INTO "+o.Database+".plain VALUES (?, 'outside any transaction')", random.IntN(1000))
 		return err
 	}

@@ -132,7 +132,7 @@ func (p *parts) proxySpec() testenv.SourceSpec {
 // waits until the replica has everything.
 func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
 	step("load on the primary for %s; the proxy is killed half-way", load)
-	running, err := workload.Start(ctx, p.primary.DB(), workload.Options{Seed: 1, DDL: true, Formats: true, Workers: 4, Pause: 2 * time.Millisecond, BigEvery: 2000, BigBytes: 24 << 20})
+	running, err := workload.Start(ctx, p.primary.DB(), workload.Options{Seed: 1, DDL: true, Formats: true, MyISAM: true, Workers: 4, Pause: 2 * time.Millisecond, BigEvery: 2000, BigBytes: 24 << 20})
 	if err != nil {
 		return err
 	}
