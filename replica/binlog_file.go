@@ -12,7 +12,7 @@ type BinlogFile struct {
 
 // compareNames orders two file names of one server by their numbers: below 0
 // when a is older. ok is false when the names differ before the number, so that
-// they say nothing of each other's age. Both must be valid file names.
+// they say nothing of each other's age. Each is a valid file name, or "".
 func compareNames(a, b string) (order int, ok bool) {
 	baseA, numberA := splitName(a)
 	baseB, numberB := splitName(b)
@@ -29,5 +29,8 @@ func compareNames(a, b string) (order int, ok bool) {
 // leading zeros.
 func splitName(name string) (base, number string) {
 	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return name, ""
+	}
 	return name[:dot], strings.TrimLeft(name[dot+1:], "0")
 }

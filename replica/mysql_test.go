@@ -303,7 +303,6 @@ func TestAPrimaryThatRefusesAnonymousTransactionsIsFollowedBehindThem(t *testing
 	if r.stop(); len(sink.gaps) == 0 {
 		t.Error("no gap is recorded")
 	}
-	t.Logf("%d files, gaps: %+v", len(p.files()), sink.gaps)
 }
 
 // Wherever the connection breaks, in either direction, from the first packet of
