@@ -34,7 +34,8 @@ type cursor struct {
 	times        timeSpan
 	events       int64
 	transactions int64
-	lastTime     int64 // of the last event, seconds since 1970 by the source's clock
+	lastTime     int64  // of the last event, seconds since 1970 by the source's clock
+	next         string // the file that follows, if the last event was the file's own end; "" otherwise
 	format       replication.FormatDescription
 	previous     *replication.GTIDSet // of PREVIOUS_GTIDS, never changed; nil before it
 }
@@ -122,7 +123,16 @@ func (f *follower) begin(part []byte, last bool) error {
 func (f *follower) end(part []byte) (outcome, error) {
 	var out outcome
 	at := f.at // on an error nothing has moved
+	at.next = ""
 	switch f.header.Type {
+	case replication.RotateEvent:
+		rotate, err := replication.ParseRotate(part, f.tracker.Checksum())
+		if err != nil {
+			return out, f.fail("", err)
+		}
+		at.next = rotate.Name
+	case replication.StopEvent:
+		at.next, _ = replication.NextFileName(f.name) // without a number there is none
 	case replication.FormatDescriptionEvent:
 		format, err := replication.ParseFormatDescription(part)
 		if err != nil {

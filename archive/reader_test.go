@@ -290,7 +290,9 @@ func TestManySealedFilesOpenQuickly(t *testing.T) {
 	}
 	start := time.Now()
 	l = mustOpen(t, memOptions(fsys))
-	if took := time.Since(start); took > 2*time.Second {
+	took := time.Since(start)
+	t.Logf("1,000 sealed files: ready in %v", took)
+	if took > 2*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if n := len(l.Files()); n != 1001 || !l.Executed().Equal(h.executed) {
