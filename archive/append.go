@@ -86,6 +86,15 @@ func (l *Log) End() (end replication.Position, ok bool) {
 	return replication.Position{File: l.in.name, Offset: l.in.at.offset}, l.file != noFile
 }
 
+// Successor names the file that follows End, where the last event held ends its
+// file and names it (ROTATE) or lets the server go on with the next number (STOP);
+// "" otherwise.
+func (l *Log) Successor() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.in.at.next
+}
+
 // settleLocked forgets an unfinished event and waits until everything before it is
 // committed. It returns the fault that keeps it from that.
 func (l *Log) settleLocked() error {

@@ -10,12 +10,16 @@ import (
 // comparison holds what a resumed stream sends again against what is held.
 type comparison struct {
 	offset int64 // of the next byte
+	start  int64 // where it began
 	seen   int64 // bytes of the current event
 	end    int64 // of what is held
 	buf    []byte
 }
 
 const compareBuffer = 64 << 10
+
+// untouched says that nothing came yet.
+func (c *comparison) untouched() bool { return c.offset == c.start && c.seen == 0 }
 
 // compareLocked takes the next bytes of a resumed stream. At the end of what is
 // held it goes over to writing.

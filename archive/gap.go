@@ -8,8 +8,7 @@ import (
 
 // Gap records for good that the source has lost what follows End; see replica.Sink.
 // When it returns, that is durable, and readers that reach the end of the cut file
-// get a *GapError. Where nothing is held there is nothing to cut, and where what is
-// held ends as a file ends that next follows nothing is lost: it does nothing.
+// get a *GapError. Where nothing is held there is nothing to cut: it does nothing.
 //
 // If next is gone too before StartFile(next) was called, Gap may be called again:
 // the record is replaced.
@@ -25,9 +24,6 @@ func (l *Log) Gap(reason, next string, previous *replication.GTIDSet) error {
 	l.compare = nil
 	if err := l.settleLocked(); err != nil {
 		return err
-	}
-	if l.file == fileOpen && l.in.at.next == next {
-		return nil
 	}
 	if err := l.doLocked(func() error { return l.cut(reason, next, previous) }); err != nil {
 		l.failLocked(err)

@@ -8,8 +8,8 @@ import (
 )
 
 // A source may purge a file that is held to its end: the one behind it follows,
-// and nothing is lost, whoever says so. The same after a restart.
-func TestPurgeOfAFileHeldToItsEndIsNoGap(t *testing.T) {
+// and nothing is lost. The log knows which that is, after a restart too.
+func TestSuccessorOfAFileHeldToItsEndIsKnown(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		h := smallHistory(41, replication.ChecksumCRC32, 3, 12)
 		fsys := memfs.New()
@@ -20,6 +20,9 @@ func TestPurgeOfAFileHeldToItsEndIsNoGap(t *testing.T) {
 		must(t, err)
 		for _, f := range h.files[:2] {
 			must(t, l.StartFile(f.name))
+			if next := l.Successor(); next != "" {
+				t.Fatalf("%q follows a file that was only begun", next)
+			}
 			must(t, feeder{history: h}.sendAll(l, f, 4))
 		}
 		if restart {
@@ -29,9 +32,8 @@ func TestPurgeOfAFileHeldToItsEndIsNoGap(t *testing.T) {
 		}
 		_, _, err = l.Resume()
 		must(t, err)
-		must(t, l.Gap("purged by the source", h.files[2].name, h.previous(2)))
-		if gaps := l.Gaps(); len(gaps) != 0 {
-			t.Fatalf("recorded: %+v", gaps)
+		if next := l.Successor(); next != h.files[2].name {
+			t.Fatalf("%q follows, not %q", next, h.files[2].name)
 		}
 		must(t, l.StartFile(h.files[2].name))
 		must(t, feeder{history: h}.sendAll(l, h.files[2], 4))

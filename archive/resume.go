@@ -38,7 +38,7 @@ func (l *Log) Resume() (from replication.Position, ok bool, err error) {
 		return from, false, err
 	}
 	if end := l.in.at.offset; offset < end {
-		l.compare = &comparison{offset: offset, end: end, buf: make([]byte, compareBuffer)}
+		l.compare = &comparison{offset: offset, start: offset, end: end, buf: make([]byte, compareBuffer)}
 	}
 	return replication.Position{File: l.in.name, Offset: offset}, true, nil
 }

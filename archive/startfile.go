@@ -30,6 +30,7 @@ func (l *Log) StartFile(name string) error {
 	if err := l.mayFollowLocked(name); err != nil {
 		return err
 	}
+	l.compare = nil
 	if err := l.settleLocked(); err != nil {
 		return err
 	}
@@ -42,6 +43,7 @@ func (l *Log) StartFile(name string) error {
 	l.in = newFollower(name, l.opts.IndexEvery)
 	l.active.reset(l.in.at.offset)
 	l.file = fileOpen
+	l.unproven.Store(false) // what stands in the file before is complete, or can never be compared any more
 	return nil
 }
 
@@ -55,7 +57,7 @@ func (l *Log) resumedAtStart() bool {
 // mayFollowLocked says why name cannot be the file behind what is held.
 func (l *Log) mayFollowLocked(name string) error {
 	switch {
-	case l.compare != nil:
+	case l.compare != nil && !(l.compare.untouched() && name == l.in.at.next): // unless the source has purged what it would be compared with
 		return l.historyError(l.compare.offset, nil, fmt.Sprintf("the file has ended there, and %s follows", name))
 	case l.file == fileCut && name != l.gaps[len(l.gaps)-1].Next:
 		return &StreamError{Position: replication.Position{File: name}, Reason: "not the file that the gap ends with"}

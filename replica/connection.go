@@ -84,9 +84,7 @@ func (r *Replica) held() (h held, err error) {
 		return h, nil
 	}
 	h.end, _ = r.options.Sink.End()
-	if r.ended.after == h.end {
-		h.next = r.ended.name
-	}
+	h.next = r.options.Sink.Successor()
 	h.refused = r.refused
 	return h, nil
 }
@@ -121,9 +119,6 @@ func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver
 	}
 	r.attempt = receiver.outcome()
 	r.options.Sink.Flush()
-	if receiver.ended.name != "" {
-		r.ended = receiver.ended
-	}
 	if classify(err) == anonymous {
 		return r.refusedAnonymous(receiver, err)
 	}

@@ -24,7 +24,8 @@ type memorySink struct {
 	current string // the file that comes
 	offset  int64  // behind the last whole event of this connection
 	partial []byte
-	started bool // StartFile, and no event yet
+	started bool   // StartFile, and no event yet
+	next    string // named by the ROTATE that ends what is held
 	changed chan struct{}
 }
 
@@ -77,6 +78,12 @@ func (s *memorySink) End() (replication.Position, bool) {
 	return replication.Position{File: name, Offset: int64(len(s.files[name]))}, true
 }
 
+func (s *memorySink) Successor() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
 func (s *memorySink) StartFile(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,6 +127,18 @@ func (s *memorySink) Append(part []byte, last bool) error {
 		}
 	} else {
 		s.files[s.current] = append(held, event...)
+		s.next = ""
+		if replication.EventType(event[4]) == replication.RotateEvent {
+			checksum := replication.ChecksumNone
+			if replication.VerifyChecksum(event) == nil {
+				checksum = replication.ChecksumCRC32
+			}
+			rotate, err := replication.ParseRotate(event, checksum)
+			if err != nil {
+				return err
+			}
+			s.next = rotate.Name
+		}
 	}
 	s.offset += int64(len(event))
 	return nil

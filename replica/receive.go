@@ -47,7 +47,6 @@ type receiver struct {
 	checksum replication.Checksum // of the next event: the announced one, then the last FORMAT_DESCRIPTION's
 	stored   bool                 // the FORMAT_DESCRIPTION that is expected stands in the file we receive: it is data
 	next     string               // what the stored ROTATE named
-	ended    successor            // the last file that ended so, on this connection
 	gap      *gapRecord           // not nil: to be recorded with the first file
 
 	begin     replication.Position // where the connection began
@@ -59,12 +58,6 @@ type receiver struct {
 
 func newReceiver(sink Sink, count *counters, at replication.Position) *receiver {
 	return &receiver{sink: sink, count: count, position: at, begin: at, checksum: announcedChecksum}
-}
-
-// successor is the file that another one names in its last event.
-type successor struct {
-	after replication.Position // the end of the other
-	name  string
 }
 
 // outcome says what became of the connection.
@@ -216,7 +209,6 @@ func (r *receiver) advance(h replication.Header) {
 	}
 	if h.Type == replication.RotateEvent {
 		r.phase = fileEnded
-		r.ended = successor{after: r.position, name: r.next}
 	}
 	r.count.event(h)
 	if r.ready != nil {

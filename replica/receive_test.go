@@ -23,6 +23,7 @@ func (s *countingSink) Resume() (replication.Position, bool, error) {
 	return replication.Position{}, false, nil
 }
 func (s *countingSink) End() (replication.Position, bool) { return replication.Position{}, false }
+func (s *countingSink) Successor() string                 { return "" }
 func (s *countingSink) StartFile(string) error            { s.files++; return nil }
 func (s *countingSink) Append(p []byte, _ bool) error     { s.bytes += int64(len(p)); return nil }
 func (s *countingSink) Flush()                            {}
@@ -190,6 +191,7 @@ func (s *wholeSink) Resume() (replication.Position, bool, error) {
 	return replication.Position{}, false, nil
 }
 func (s *wholeSink) End() (replication.Position, bool) { return replication.Position{}, false }
+func (s *wholeSink) Successor() string                 { return "" }
 func (s *wholeSink) Flush()                            {}
 func (s *wholeSink) Gap(string, string, *replication.GTIDSet) error {
 	return nil

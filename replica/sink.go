@@ -22,6 +22,10 @@ type Sink interface {
 	// End is the position behind the last whole event held.
 	End() (replication.Position, bool)
 
+	// Successor is the file that follows End, where the last event held is a file's
+	// own end and says so; "" otherwise.
+	Successor() string
+
 	// StartFile says that the next event is the FORMAT_DESCRIPTION of the file name.
 	StartFile(name string) error
 
@@ -39,8 +43,5 @@ type Sink interface {
 	// is the oldest file it still has; StartFile(next) follows. previous is the set
 	// of GTIDs before next, empty where the source has none. Where next is gone too
 	// before it was begun, Gap is called again with a later one.
-	//
-	// A sink that knows better may record nothing: the replica forgets over a restart
-	// that the last file held had named next as its successor and is complete.
 	Gap(reason, next string, previous *replication.GTIDSet) error
 }
