@@ -12,8 +12,12 @@ import (
 // fatalError is an error with number 1236, which stops a MySQL replica until a
 // person comes: only for what cannot mend itself.
 func fatalError(text string) error {
-	return wire.Errorf(wire.ERMasterFatalReadingLog, "%s", text)
+	return wire.Errorf(wire.ERMasterFatalReadingLog, "%s", text[:min(len(text), maxErrorText)])
 }
+
+// maxErrorText is where mysqld cuts the text of an error packet, in bytes
+// (MYSQL_ERRMSG_SIZE, less the NUL).
+const maxErrorText = 511
 
 // errTemporary ends a dump by closing the connection, so that the client comes
 // again by itself.
@@ -91,16 +95,13 @@ func (d *dump) gapError(gap *archive.GapError) error {
 	return d.fatal("could not find next log")
 }
 
-// maxErrorText is where mysqld cuts the text of an error packet, in bytes.
-const maxErrorText = 512
-
 // purgedError says that the client needs transactions that are gone (mysqld:
 // ER_SOURCE_HAS_PURGED_REQUIRED_GTIDS); sets too long for an error packet are left out.
 func purgedError(held, missing *replication.GTIDSet) error {
 	const intro = "Cannot replicate because the source purged required binary logs. Replicate the missing transactions from elsewhere, " +
 		"or provision a new replica from backup. Consider increasing the source's binary log expiration period."
 	text := fmt.Sprintf("%s The GTID set sent by the replica is '%s', and the missing transactions are '%s'", intro, held, missing)
-	if len(text) > maxErrorText {
+	if len(text) > maxErrorText+1 { // one byte more than fits, as in mysqld
 		text = intro + " The GTID sets and the missing purged transactions are too long to print in this message. " +
 			"For more information, please see the source's error log or the manual for GTID_SUBTRACT"
 	}
@@ -111,9 +112,8 @@ func purgedError(held, missing *replication.GTIDSet) error {
 // held here (mysqld: ER_REPLICA_HAS_MORE_GTIDS_THAN_SOURCE).
 func moreGTIDsError() error {
 	return fatalError("Replica has more GTIDs than the source has, using the source's SERVER_UUID. " +
-		"This may indicate that the end of the binary log was truncated or that the last binary log file was lost, " +
-		"e.g., after a power or disk failure when sync_binlog != 1. The source may or may not have rolled back transactions " +
-		"that were already replicated to the replica. Suggest to replicate any transactions that source has rolled back from " +
-		"replica to source, and/or commit empty transactions on source to account for transactions that have been committed " +
-		"on source but are not included in GTID_EXECUTED.")
+		"This may indicate that the the last binary log file was truncated or lost, e.g., after a power failure when sync_binlog != 1. " +
+		"The source may have rolled back transactions that were already replicated to the replica. " +
+		"Replicate any transactions that source has rolled back from replica to source, and/or commit empty transactions on source " +
+		"to account for transactions that have been committed on source but are not included in GTID_EXECUTED.")
 }

@@ -17,8 +17,9 @@ type skipper struct {
 	tag    replication.Tag
 }
 
-// nextFile forgets the last group: no transaction crosses files.
-func (s *skipper) nextFile() { s.active = false }
+// nextFile forgets what was left out of the last file: the fake ROTATE of the next
+// one moves the client's position.
+func (s *skipper) nextFile() { s.active, s.upTo = false, 0 }
 
 // skips reports whether the event is left out, and sends the heartbeat that is
 // due before the first event behind a skipped group.
@@ -39,7 +40,7 @@ func (d *dump) skips(h replication.Header, event []byte, offset int64) (bool, er
 			}
 		}
 	case replication.AnonymousGTIDEvent:
-		return false, d.fatal(fmt.Sprintf("Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file %s, position %d.", d.file, offset))
+		return false, d.fatal(fmt.Sprintf("Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file ./%s, position %d.", d.file, offset))
 	case replication.RotateEvent, replication.PreviousGTIDsEvent:
 		d.flushSkip()
 		return false, nil
@@ -62,21 +63,21 @@ func (d *dump) flushSkip() {
 
 // firstIsSkipped reports whether the first transaction of a file is one that the
 // client has. What keeps it from being read, the dump itself will meet.
-func (d *dump) firstIsSkipped(file string, checksum replication.Checksum) bool {
-	reader, err := d.log.OpenAt(replication.Position{File: file, Offset: replication.FirstEventOffset})
+func (d *dump) firstIsSkipped(file archive.File) bool {
+	reader, err := d.log.OpenAt(replication.Position{File: file.Name, Offset: replication.FirstEventOffset})
 	if err != nil {
 		return false
 	}
 	defer reader.Close()
 	for {
 		c, err := reader.Next()
-		if err != nil || c.File != file {
+		if err != nil || c.File != file.Name {
 			return false // there is none, or none yet
 		}
 		if c.Part != archive.WholeEvents {
 			continue // PREVIOUS_GTIDS of a very long history
 		}
-		if gtid, found := firstGTID(c.Data, checksum); found {
+		if gtid, found := firstGTID(c.Data, file.Checksum); found {
 			return d.request.set.Contains(gtid)
 		}
 	}

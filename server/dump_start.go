@@ -104,6 +104,7 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 		return at, d.openError(err)
 	}
 	at.File = file.Name
+	d.resumes = d.firstIsSkipped(file)
 	return at, nil
 }
 

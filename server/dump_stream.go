@@ -24,11 +24,13 @@ type dump struct {
 
 	frame    wire.Framer
 	out      []byte               // framed and not written yet
+	made     []byte               // the last event that was made or changed here
 	checksum replication.Checksum // of the events made here: the client's wish, then that of the last FORMAT_DESCRIPTION
 	file     string               // named by the last ROTATE
 	end      int64                // behind the last event sent or skipped
 	lastSent time.Time
-	rotated  bool // a real ROTATE was sent and the next file's FORMAT_DESCRIPTION was not
+	rotated  bool // a ROTATE, real or fake, was sent and the FORMAT_DESCRIPTION behind it was not
+	resumes  bool // the client has the first transaction of the file that was found by its GTIDs
 	skip     skipper
 	place    dumpPlace // for the texts of errors
 }
@@ -83,7 +85,7 @@ func (d *dump) run(ctx context.Context) error {
 			if err := d.flush(); err != nil {
 				return err
 			}
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && d.frame.Rest() == 0 { // never within an event
 				return ctx.Err()
 			}
 		case errors.Is(err, archive.ErrTail):
@@ -119,14 +121,17 @@ func (d *dump) open(start replication.Position) error {
 		return d.fatal("bogus data in log event")
 	}
 	d.place.read(start.File, replication.FirstEventOffset+int64(h.Size))
+	if next, err := replication.ParseHeader(chunk.Data[h.Size:]); err == nil && d.request.gtid {
+		d.place.read(start.File, d.place.last.Offset+int64(next.Size)) // mysqld reads on to PREVIOUS_GTIDS
+	}
 	return d.formatDescription(chunk.Data[:h.Size], start.Offset)
 }
 
 // rotate sends the fake ROTATE that comes before each file.
 func (d *dump) rotate(to replication.Position) {
-	d.file, d.end = to.File, to.Offset
-	fake := replication.AppendFakeRotate(nil, d.source.ServerID, replication.Rotate{Position: uint64(to.Offset), Name: to.File}, d.checksum)
-	d.send(fake)
+	d.file, d.end, d.rotated = to.File, to.Offset, true
+	d.made = replication.AppendFakeRotate(d.made[:0], d.source.ServerID, replication.Rotate{Position: uint64(to.Offset), Name: to.File}, d.checksum)
+	d.send(d.made)
 }
 
 // formatDescription sends a file's FORMAT_DESCRIPTION before the event at start. A
@@ -140,34 +145,34 @@ func (d *dump) formatDescription(event []byte, start int64) error {
 	if format.Checksum != replication.ChecksumNone && d.request.checksum == checksumUndeclared {
 		return d.fatal("Replica can not handle replication events with the checksum that source is configured to log")
 	}
-	changed := append([]byte(nil), event...)
-	if err := replication.EditFormatDescription(changed, d.formatEdit(format, start)); err != nil {
+	d.made = append(d.made[:0], event...)
+	if err := replication.EditFormatDescription(d.made, d.formatEdit(start)); err != nil {
 		return d.fatal("bogus data in log event")
 	}
 	d.checksum = format.Checksum
 	d.rotated = false
-	d.send(changed)
+	d.send(d.made)
 	return nil
 }
 
-// formatEdit decides how a FORMAT_DESCRIPTION is changed: behind it a client that
-// goes on within the file must neither move its position, which follows log_pos in
-// file mode only, nor drop its temporary tables, which created asks for.
-func (d *dump) formatEdit(format replication.FormatDescription, start int64) replication.FormatDescriptionEdit {
-	if !d.request.gtid {
-		within := start > replication.FirstEventOffset
-		return replication.FormatDescriptionEdit{ZeroLogPos: within, ZeroCreated: within}
+// formatEdit decides how a FORMAT_DESCRIPTION is changed. A client that goes on
+// within a file must neither move its position, which follows log_pos in file mode
+// only, nor drop its temporary tables, as created asks for. By GTID one goes on if
+// it has the first transaction of the file that was found for it; that holds for
+// all files behind too (mysqld: m_gtid_clear_fd_created_flag).
+func (d *dump) formatEdit(start int64) replication.FormatDescriptionEdit {
+	if d.request.gtid {
+		return replication.FormatDescriptionEdit{ZeroCreated: d.resumes}
 	}
-	skipped := format.Created != 0 && d.firstIsSkipped(d.file, format.Checksum)
-	return replication.FormatDescriptionEdit{ZeroCreated: skipped}
+	within := start > replication.FirstEventOffset
+	return replication.FormatDescriptionEdit{ZeroLogPos: within, ZeroCreated: within}
 }
 
 // chunk frames a chunk of the log.
 func (d *dump) chunk(c archive.Chunk) error {
 	if c.File != d.file {
-		d.flushSkip()
-		d.rotate(replication.Position{File: c.File, Offset: c.Offset})
 		d.skip.nextFile()
+		d.rotate(replication.Position{File: c.File, Offset: c.Offset})
 	}
 	if c.Part != archive.WholeEvents {
 		return d.part(c)

@@ -15,10 +15,11 @@ import (
 func (d *dump) heartbeat(end int64) {
 	hb := replication.Heartbeat{File: d.file, Offset: end}
 	if end>>32 != 0 && d.request.flags&wire.DumpHeartbeatV2 != 0 && d.request.mariadbCapability == 0 {
-		d.send(replication.AppendHeartbeatV2(nil, d.source.ServerID, hb, d.checksum))
-		return
+		d.made = replication.AppendHeartbeatV2(d.made[:0], d.source.ServerID, hb, d.checksum)
+	} else {
+		d.made = replication.AppendHeartbeat(d.made[:0], d.source.ServerID, hb, d.checksum)
 	}
-	d.send(replication.AppendHeartbeat(nil, d.source.ServerID, hb, d.checksum))
+	d.send(d.made)
 }
 
 // tail waits at the end of what is published until there is more, sending

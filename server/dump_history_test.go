@@ -1,0 +1,108 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+const madeUpFile = "binlog.000001"
+
+// madeUpLog is a log on disk with one file of at least size bytes, in transactions
+// of ten events of about eventSize bytes. It counts the events.
+func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
+	t.Helper()
+	l, err := archive.Open(t.Context(), archive.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	uuid := uuidOf(t, sourceUUID)
+	if err := l.Bind(archive.Identity{ServerUUID: uuid, ServerID: 77}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.StartFile(madeUpFile); err != nil {
+		t.Fatal(err)
+	}
+	w := &eventWriter{t: t, log: l, end: replication.FirstEventOffset}
+	w.file()
+	for number := int64(1); w.end < size; number++ {
+		w.transaction(uuid, number, eventSize)
+	}
+	l.Flush()
+	for changed := l.Changed(); l.State().Published.Offset != w.end; changed = l.Changed() {
+		<-changed
+	}
+	return l, w.events
+}
+
+func uuidOf(t testing.TB, text string) replication.UUID {
+	t.Helper()
+	uuid, err := replication.ParseUUID(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return uuid
+}
+
+// eventWriter appends events as MySQL 8 writes them.
+type eventWriter struct {
+	t      testing.TB
+	log    *archive.Log
+	end    int64
+	events int
+	buf    []byte
+}
+
+func (w *eventWriter) event(kind replication.EventType, body ...byte) {
+	size := replication.HeaderSize + len(body) + 4
+	w.end += int64(size)
+	h := replication.Header{Timestamp: 1_700_000_000, Type: kind, ServerID: 77, Size: uint32(size), LogPos: uint32(w.end)}
+	w.buf = append(h.Append(w.buf[:0]), body...)
+	w.buf = binary.LittleEndian.AppendUint32(w.buf, crc32.ChecksumIEEE(w.buf))
+	for rest := w.buf; len(rest) > 0; {
+		n := min(len(rest), 1<<20)
+		if err := w.log.Append(rest[:n], n == len(rest)); err != nil {
+			w.t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	w.events++
+}
+
+func (w *eventWriter) file() {
+	format := binary.LittleEndian.AppendUint16(nil, 4)
+	format = append(format, fmt.Sprintf("%-50s", "9.7.4\x00")...)
+	format = append(format, 1, 2, 3, 4, replication.HeaderSize)
+	format = append(format, make([]byte, 41)...)
+	w.event(replication.FormatDescriptionEvent, append(format, byte(replication.ChecksumCRC32))...)
+	w.event(replication.PreviousGTIDsEvent, make([]byte, 8)...)
+}
+
+func (w *eventWriter) transaction(uuid replication.UUID, number int64, eventSize int) {
+	gtid := append([]byte{0}, uuid[:]...)
+	gtid = binary.LittleEndian.AppendUint64(gtid, uint64(number))
+	gtid = append(gtid, 2)
+	gtid = binary.LittleEndian.AppendUint64(gtid, uint64(number-1))
+	gtid = binary.LittleEndian.AppendUint64(gtid, uint64(number))
+	w.event(replication.GTIDEventType, gtid...)
+	query := make([]byte, 13)
+	w.event(replication.QueryEvent, append(query, "\x00BEGIN"...)...)
+	const writeRows = 30
+	rows := make([]byte, max(eventSize-replication.HeaderSize-4, 0))
+	for range 10 {
+		w.event(writeRows, rows...)
+	}
+	w.event(replication.XIDEvent, binary.LittleEndian.AppendUint64(nil, uint64(number))...)
+}
