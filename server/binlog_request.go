@@ -40,6 +40,7 @@ const (
 func (s *session) binlogDump(ctx context.Context, payload []byte) error {
 	d, err := wire.DecodeBinlogDump(payload)
 	if err != nil {
+		s.quit = true // as mysqld does after both dump commands
 		return s.malformed()
 	}
 	return s.startDump(ctx, dumpRequest{file: d.File, pos: uint64(d.Position), flags: d.Flags, serverID: d.ServerID})
@@ -48,22 +49,24 @@ func (s *session) binlogDump(ctx context.Context, payload []byte) error {
 func (s *session) binlogDumpGTID(ctx context.Context, payload []byte) error {
 	d, err := wire.DecodeBinlogDumpGTID(payload)
 	if err != nil {
+		s.quit = true
 		return s.malformed()
 	}
 	set, err := replication.DecodeGTIDSet(d.GTIDSet)
 	if err != nil {
+		s.quit = true
 		s.log.Warn("a dump command's GTID set cannot be read", "err", err)
 		return s.answer(wire.Errorf(wire.ERMalformedGTIDSet, "Malformed GTID set encoding."))
 	}
 	r := dumpRequest{gtid: true, file: d.File, pos: d.Position, set: set, flags: d.Flags, serverID: d.ServerID}
 	if r.file == "" {
-		r.pos = uint64(replication.FirstEventOffset) // another offset of a file that we choose would mean nothing (rule 5)
+		r.pos = uint64(replication.FirstEventOffset) // another offset of a file that we choose would mean nothing
 	}
 	return s.startDump(ctx, r)
 }
 
 // startDump completes the request and runs the dump. Refusing it for want of the
-// privilege leaves the connection open (rule 8).
+// privilege leaves the connection open .
 func (s *session) startDump(ctx context.Context, r dumpRequest) error {
 	if !s.account.may(ReplicationSlave) {
 		return s.answer(privilegeNeeded("REPLICATION SLAVE"))

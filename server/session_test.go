@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -39,27 +40,32 @@ func TestSimpleCommands(t *testing.T) {
 	}
 }
 
-func TestMalformedCommandsAreRefusedAndTheConnectionStays(t *testing.T) {
+func TestMalformedCommandsAreRefusedAndOnlyDumpsEndTheConnection(t *testing.T) {
 	ts := startServer(t, nil)
-	c := connect(t, ts, 0)
 	dump := wire.BinlogDumpGTID{Position: 4, GTIDSet: []byte{9}}
 	for _, tt := range []struct {
 		name    string
 		payload []byte
 		number  uint16
 		text    string
+		ends    bool
 	}{
-		{"nothing", nil, wire.ERMalformedPacket, "Malformed communication packet."},
-		{"COM_REGISTER_SLAVE", []byte{byte(wire.ComRegisterReplica), 1, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet."},
-		{"COM_BINLOG_DUMP", []byte{byte(wire.ComBinlogDump), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet."},
-		{"COM_BINLOG_DUMP_GTID", []byte{byte(wire.ComBinlogDumpGTID), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet."},
-		{"a GTID set", dump.Append(nil), wire.ERMalformedGTIDSet, "Malformed GTID set encoding."},
+		{"nothing", nil, wire.ERMalformedPacket, "Malformed communication packet.", false},
+		{"COM_REGISTER_SLAVE", []byte{byte(wire.ComRegisterReplica), 1, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", false},
+		{"COM_BINLOG_DUMP", []byte{byte(wire.ComBinlogDump), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", true},
+		{"COM_BINLOG_DUMP_GTID", []byte{byte(wire.ComBinlogDumpGTID), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", true},
+		{"a GTID set", dump.Append(nil), wire.ERMalformedGTIDSet, "Malformed GTID set encoding.", true},
 	} {
+		c := connect(t, ts, 0)
 		if e := c.wantError(c.command(tt.payload...), tt.number); e.Message != tt.text {
 			t.Errorf("%s: %v", tt.name, e)
 		}
+		if !tt.ends {
+			c.mustQuery("SELECT 1")
+		} else if _, err := c.conn.ReadPacket(1); err != io.EOF {
+			t.Errorf("%s: the connection goes on: %v", tt.name, err)
+		}
 	}
-	c.mustQuery("SELECT 1")
 }
 
 func TestPrivilegeIsNeededForADump(t *testing.T) {

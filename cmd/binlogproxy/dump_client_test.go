@@ -168,10 +168,6 @@ func adapt(a *answer) {
 			// An impossible size is bogus, whether it is too small or too large.
 			f.payload = strings.Replace(f.payload, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source", "bogus data in log event", 1)
 			f.length = len(f.payload)
-			// A command that could not be read leaves the connection open, as other commands do.
-			if e, err := wire.DecodeError([]byte(f.payload)); err == nil && (e.Number == wire.ERMalformedPacket || e.Number == wire.ERMalformedGTIDSet) {
-				a.end = "open"
-			}
 		}
 	}
 }
