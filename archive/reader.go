@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -27,6 +26,7 @@ type Reader struct {
 	file   Handle
 	chunks chunker
 	buf    *[]byte // from the pool; nil while at the tail
+	proof  proof
 }
 
 // OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are
@@ -74,7 +74,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 	p := path.Join(r.log.dir, v.Timeline, name)
 	f, err := r.log.fs.OpenFile(p, ReadOnly)
 	if isNotExist(err) {
-		return fmt.Errorf("%w: %s is missing on the disk", ErrNoSuchFile, p)
+		return r.log.damaged(&DamageError{File: p, Expected: "a file that is held", Found: "no such file"})
 	}
 	if err != nil {
 		return &DiskError{Op: "open", File: p, Err: err}
@@ -84,13 +84,15 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 	}
 	r.seq, r.file = v.files[i].Seq, f
 	r.chunks = chunker{file: f, name: name, offset: offset, buf: r.chunks.buf}
+	r.proof = proof{checksum: v.files[i].Checksum, path: p, trusted: offset == replication.FirstEventOffset}
 	return nil
 }
 
 // Next gives the next bytes. It never waits for the source: at the published mark
 // it returns ErrTail, after which Log.Changed tells when to call it again. At the
-// end of a cut file it returns a *GapError, before bytes that cannot be an event a
-// *PositionError, before damage that recovery has found the *DamageError.
+// end of a cut file it returns a *GapError. Every event's checksum is verified:
+// where the reader was opened at what cannot be an event it returns a
+// *PositionError, and before damage the *DamageError, which also stops the log.
 func (r *Reader) Next() (Chunk, error) {
 	for {
 		v := r.log.view.Load()
@@ -122,11 +124,10 @@ func (r *Reader) read(limit int64) (Chunk, error) {
 	chunk := Chunk{File: r.chunks.name, Offset: r.chunks.offset}
 	var err error
 	chunk.Data, chunk.Part, err = r.chunks.next(limit)
-	var position *PositionError
-	if err != nil && !errors.As(err, &position) {
-		err = &DiskError{Op: "read", File: r.chunks.name, Err: err}
+	if err == nil {
+		chunk.Data, err = r.verify(chunk)
 	}
-	return chunk, err
+	return chunk, r.explain(err)
 }
 
 // advance goes from the end of files[i] to the next file.

@@ -89,8 +89,20 @@ func listFiles(records []record) (held []heldFile, at int64, err error) {
 	return held, 0, nil
 }
 
-// recoverSealed takes a file over from its manifest, without reading it.
+// recoverSealed takes a file over from its manifest, without reading it: it must
+// be there and have its size. Readers verify what they read.
 func (l *Log) recoverSealed(m *manifest) error {
+	name := l.filePath(m.Name)
+	size, err := l.fs.Stat(name)
+	if isNotExist(err) {
+		return &DamageError{File: name, Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: "no such file"}
+	}
+	if err != nil {
+		return &DiskError{Op: "stat", File: name, Err: err}
+	}
+	if size != m.Size {
+		return &DamageError{File: name, Offset: min(size, m.Size), Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: fmt.Sprintf("%d bytes", size)}
+	}
 	info, err := m.info()
 	if err != nil {
 		return l.badManifest(m, err)

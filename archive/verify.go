@@ -1,0 +1,105 @@
+package archive
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// proof is what a reader knows of the file it reads, to tell damage from a
+// position that was wrong from the start.
+type proof struct {
+	checksum replication.Checksum
+	path     string
+	trusted  bool // an event has verified, so that every later one must
+
+	// The event whose parts are being read: its CRC32 so far, the bytes still to come
+	// of what that covers, and the sum at its end as far as it was read.
+	crc  uint32
+	left int64
+	sum  []byte
+}
+
+// verify checks the events of a chunk. It returns those before the first that does
+// not verify; of that one alone, the error.
+func (r *Reader) verify(c Chunk) ([]byte, error) {
+	p := &r.proof
+	if p.checksum != replication.ChecksumCRC32 {
+		p.trusted = true
+		return c.Data, nil
+	}
+	if c.Part != WholeEvents {
+		return c.Data, r.verifyPart(c)
+	}
+	for at := 0; at < len(c.Data); {
+		size := int(binary.LittleEndian.Uint32(c.Data[at+9:])) // whole events: the chunker has read their headers
+		if err := replication.VerifyChecksum(c.Data[at : at+size]); err != nil {
+			r.chunks.offset = c.Offset + int64(at)
+			if at > 0 {
+				return c.Data[:at], nil
+			}
+			return nil, err
+		}
+		p.trusted = true
+		at += size
+	}
+	return c.Data, nil
+}
+
+// verifyPart goes on with the checksum of a large event, and checks it at its end.
+func (r *Reader) verifyPart(c Chunk) error {
+	p := &r.proof
+	first := c.Part == FirstPart
+	if first {
+		p.crc, p.sum = 0, p.sum[:0]
+		p.left = int64(binary.LittleEndian.Uint32(c.Data[9:])) - int64(p.checksum.Size())
+	}
+	n := min(int64(len(c.Data)), p.left)
+	p.crc = replication.UpdateCRC(p.crc, c.Data[:n], first)
+	p.left -= n
+	p.sum = append(p.sum, c.Data[n:]...)
+	if c.Part != LastPart {
+		return nil
+	}
+	if expected := binary.LittleEndian.Uint32(p.sum); expected != p.crc {
+		return &replication.ChecksumError{Expected: expected, Found: p.crc}
+	}
+	p.trusted = true
+	return nil
+}
+
+// explain makes an error of reading or verifying what the reader's caller is told.
+func (r *Reader) explain(err error) error {
+	var position *PositionError
+	var sum *replication.ChecksumError
+	switch {
+	case err == nil || err == io.EOF:
+		return err
+	case errors.As(err, &position):
+		if !r.proof.trusted {
+			return err
+		}
+		return r.log.damaged(&DamageError{File: r.proof.path, Offset: position.Position.Offset, Expected: "an event", Found: err.Error()})
+	case errors.As(err, &sum):
+		if !r.proof.trusted {
+			return &PositionError{Position: r.Position()}
+		}
+		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
+			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
+	}
+	return &DiskError{Op: "read", File: r.proof.path, Err: err}
+}
+
+// damaged stops the writing side: what is held can no longer be trusted as a whole
+// until a person has looked. Readers go on with what verifies.
+func (l *Log) damaged(err *DamageError) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopLocked(err)
+	return err
+}

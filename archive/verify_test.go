@@ -1,0 +1,125 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
+	"github.com/binlogproxy/binlogproxy/testenv/memfs"
+)
+
+// overwrite puts bytes into a file behind the log's back.
+func overwrite(t *testing.T, fsys *memfs.FS, name string, at int64, b []byte) {
+	t.Helper()
+	f, err := fsys.OpenFile(name, archive.ReadWrite)
+	must(t, err)
+	_, err = f.WriteAt(b, at)
+	must(t, errors.Join(err, f.Close()))
+}
+
+// drain reads to the first error.
+func drain(l *archive.Log, from replication.Position) (got []byte, err error) {
+	r, err := l.OpenAt(from)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for {
+		c, err := r.Next()
+		if err != nil {
+			return got, err
+		}
+		got = append(got, c.Data...)
+	}
+}
+
+// A bit that flipped in a sealed file is found by whoever reads it: the event is
+// not served, file and offset are named, and nothing more is written.
+func TestFlippedBitInASealedFileIsNotServed(t *testing.T) {
+	for _, large := range []bool{false, true} {
+		h := newHistory(51, replication.ChecksumCRC32)
+		h.begin()
+		h.transaction(100, 80)
+		if large {
+			h.transaction(400_000, 400_000) // an event in parts
+		}
+		h.transaction(100, 80)
+		h.rotate()
+		h.transaction(100, 80)
+		l, fsys := received(t, h)
+		first := h.files[0]
+		bad := first.starts[len(first.starts)/2]
+		for i, start := range first.starts { // the largest event there is
+			if end := append(first.starts, len(first.bytes))[i+1]; end-start > 300_000 {
+				bad = start
+			}
+		}
+		flipped := bad + 30
+		overwrite(t, fsys, memDir+"/"+timelineName+"/"+first.name, int64(flipped), []byte{first.bytes[flipped] ^ 4})
+
+		got, err := drain(l, replication.Position{})
+		var damage *archive.DamageError
+		if !errors.As(err, &damage) || !bytes.HasSuffix([]byte(damage.File), []byte(first.name)) {
+			t.Fatalf("large %v: %v", large, err)
+		}
+		if !large && (damage.Offset != int64(bad) || !bytes.Equal(got, first.bytes[4:bad])) {
+			t.Errorf("damage at %d found at %d, %d bytes before it served", bad, damage.Offset, len(got))
+		}
+		if l.State().Stopped == nil {
+			t.Error("the log goes on")
+		}
+		if _, _, err := l.Resume(); !errors.As(err, &damage) {
+			t.Errorf("writing goes on: %v", err)
+		}
+		if got, err := drain(l, replication.Position{File: h.files[1].name, Offset: 4}); !errors.Is(err, archive.ErrTail) || !bytes.Equal(got, h.files[1].bytes[4:]) {
+			t.Errorf("the sound file is not served: %v", err)
+		}
+		_ = l.Close()
+	}
+}
+
+// A position that never was an event's is the reader's mistake, not damage.
+func TestWrongPositionIsNoDamage(t *testing.T) {
+	h := smallHistory(52, replication.ChecksumCRC32, 2, 20)
+	l, _ := received(t, h)
+	for offset := int64(5); offset < int64(h.files[0].starts[4]); offset++ {
+		_, err := drain(l, replication.Position{File: h.files[0].name, Offset: offset})
+		var damage *archive.DamageError
+		if errors.As(err, &damage) || l.State().Stopped != nil {
+			t.Fatalf("at %d: %v, %v", offset, err, l.State().Stopped)
+		}
+	}
+	must(t, l.Close())
+}
+
+// A sealed file that is missing or has another length is found at the start.
+func TestMissingAndShortSealedFilesAreNamedAtTheStart(t *testing.T) {
+	for name, spoil := range map[string]func(*memfs.FS, string) error{
+		"missing": func(fsys *memfs.FS, name string) error { return fsys.Remove(name) },
+		"short": func(fsys *memfs.FS, name string) error {
+			f, err := fsys.OpenFile(name, archive.ReadWrite)
+			if err != nil {
+				return err
+			}
+			return errors.Join(f.Truncate(200), f.Close())
+		},
+	} {
+		h := smallHistory(53, replication.ChecksumCRC32, 3, 20)
+		l, fsys := received(t, h)
+		must(t, l.Close())
+		path := memDir + "/" + timelineName + "/" + h.files[1].name
+		must(t, spoil(fsys, path))
+		l = mustOpen(t, memOptions(fsys))
+		var damage *archive.DamageError
+		if err := l.State().Stopped; !errors.As(err, &damage) || damage.File != path {
+			t.Errorf("%s: %v", name, err)
+		}
+		got, err := drain(l, replication.Position{})
+		if !errors.As(err, &damage) || !bytes.Equal(got, h.files[0].bytes[4:]) {
+			t.Errorf("%s: what stands before is not served: %v", name, err)
+		}
+		_ = l.Close()
+	}
+}
