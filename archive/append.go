@@ -72,7 +72,13 @@ func (l *Log) readyLocked() error {
 func (l *Log) Flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.active.data) > 0 && !l.flush {
+	l.flushLocked()
+}
+
+// flushLocked wakes the committer each time: it may sleep although flush is set, if
+// there was nothing to commit when that was done.
+func (l *Log) flushLocked() {
+	if len(l.active.data) > 0 {
 		l.flush = true
 		l.cond.Broadcast()
 	}
@@ -108,8 +114,7 @@ func (l *Log) settleLocked() error {
 		}
 	}
 	for (l.busy || len(l.active.data) > 0) && l.fault == nil && l.stop == nil {
-		l.flush = true
-		l.cond.Broadcast()
+		l.flushLocked()
 		l.cond.Wait()
 	}
 	if l.fault != nil {

@@ -76,7 +76,7 @@ func (l *Log) failCompareLocked(err error) error {
 func (l *Log) historyError(offset int64, found []byte, reason string) error {
 	expected := make([]byte, min(excerptSize, max(0, l.in.at.offset-offset)))
 	if n, err := l.cur.data.ReadAt(expected, offset); n < len(expected) {
-		l.logger.Warn("cannot show the bytes held", "file", l.in.name, "offset", offset, "error", err)
+		l.logger.Warn("cannot show the bytes held", "file", l.in.name, "offset", offset, "err", err)
 		expected = expected[:n]
 	}
 	return &HistoryError{

@@ -182,7 +182,7 @@ func (l *Log) stopLocked(err error) {
 	}
 	l.stop = err
 	l.cond.Broadcast()
-	l.logger.Error("nothing more will be written", "dir", l.dir, "error", err)
+	l.logger.Error("nothing more will be written", "dir", l.dir, "err", err)
 	l.publish(func(v *view) { v.Stopped = err })
 }
 

@@ -35,7 +35,7 @@ func (l *Log) recover(ctx context.Context) error {
 	if errors.As(err, &newer) {
 		return err
 	}
-	l.logger.Error("damage: what stands before it is served, nothing is written", "error", err)
+	l.logger.Error("damage: what stands before it is served, nothing is written", "err", err)
 	l.stop = err
 	l.sealer.queue = nil
 	l.publish(func(v *view) { v.Stopped, v.damage = err, err })

@@ -52,7 +52,7 @@ func (l *Log) checkIndex(of *openFile, name string, stored, rebuilt []byte, prov
 			if of.end.tracker.Checksum() == replication.ChecksumNone {
 				return damage
 			}
-			l.logger.Warn("rebuilt a damaged index from events that their checksums prove", "error", damage)
+			l.logger.Warn("rebuilt a damaged index from events that their checksums prove", "err", damage)
 			l.counts.indexRebuilt.Add(1)
 			return nil
 		}

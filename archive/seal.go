@@ -76,7 +76,7 @@ func (l *Log) sealLoop() {
 			s.queue = nil
 		default:
 			s.waiting = true
-			l.logger.Warn("a complete file could not be sealed, it will be tried again", "file", m.Name, "error", err)
+			l.logger.Warn("a complete file could not be sealed, it will be tried again", "file", m.Name, "err", err)
 		}
 	}
 }

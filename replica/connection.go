@@ -23,7 +23,7 @@ func (r *Replica) connect(ctx context.Context) error {
 	}
 	r.status.connected(info, conn.ID())
 	if r.options.OnSource != nil {
-		if err := r.options.OnSource(info); err != nil {
+		if err := r.options.OnSource(ctx, info); err != nil {
 			return err
 		}
 	}
@@ -63,7 +63,7 @@ func (r *Replica) begin(ctx context.Context, conn *dial.Conn) (*receiver, error)
 		return nil, err
 	}
 	if s.gap != "" && r.options.OnGap == OnGapStop {
-		return nil, stopf(StopGap, "%s; what lies between is lost, and on_gap is %s", s.gap, OnGapStop)
+		return nil, stopf(StopGap, "%s; what lies between is lost, and on-gap is %s", s.gap, OnGapStop)
 	}
 	receiver := newReceiver(r.options.Sink, &r.counters, s.at)
 	receiver.compareTo = h.end

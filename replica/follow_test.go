@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestFollowsFromTheOldestFile(t *testing.T) {
 	options.OnReady = func() { ready++ }
 	options.ReportHost, options.ReportPort = "proxy.example", 3311
 	var seen SourceInfo
-	options.OnSource = func(info SourceInfo) error { seen = info; return nil }
+	options.OnSource = func(_ context.Context, info SourceInfo) error { seen = info; return nil }
 	r := run(t, options)
 	r.untilHeld(sink, fakesource.Recorded()...)
 	r.stop()

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -134,7 +135,7 @@ func TestStopsForGood(t *testing.T) {
 		"no such file":          {change: func(o *Options) { o.From = "binlog.000099" }, reason: StopConfiguration, text: "binlog.000006"},
 		"a file of a bad name":  {source: fakesource.Options{Files: []fakesource.File{{Name: "../../etc/passwd.000001", Bytes: files[0].Bytes}}}, reason: StopConfiguration, text: "not a binlog file name"},
 		"refused identity": {change: func(o *Options) {
-			o.OnSource = func(SourceInfo) error { return &StopError{StopHistory, errors.New("another server")} }
+			o.OnSource = func(context.Context, SourceInfo) error { return &StopError{StopHistory, errors.New("another server")} }
 		}, reason: StopHistory, text: "another server"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,7 +77,7 @@ type Options struct {
 	// OnSource is told at every connect who the source is, before anything is
 	// asked of the sink. An error ends the connection, and the Replica if it is
 	// permanent (see Sink). nil accepts every source.
-	OnSource func(SourceInfo) error
+	OnSource func(context.Context, SourceInfo) error
 
 	// OnReady is called once: when what the sink holds has been compared and the
 	// stream goes on behind it. A permanent error before it is one of starting

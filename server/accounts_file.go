@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
 	"github.com/binlogproxy/binlogproxy/internal/wire"
 )
 
@@ -109,7 +110,7 @@ func writeAccounts(path string, accounts []Account) error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	if err := replaceFile(path, append(data, '\n')); err != nil {
+	if err := atomicfile.Replace(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("accounts file %s: %w", path, err)
 	}
 	return nil

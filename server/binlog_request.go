@@ -71,7 +71,7 @@ func (s *session) startDump(ctx context.Context, r dumpRequest) error {
 	if !s.account.may(ReplicationSlave) {
 		return s.answer(privilegeNeeded("REPLICATION SLAVE"))
 	}
-	r.file = r.file[strings.LastIndexByte(r.file, '/')+1:] // "./binlog.000001", rule 1
+	r.file = r.file[strings.LastIndexByte(r.file, '/')+1:] // "./binlog.000001"
 	r.nonBlock = r.flags&wire.DumpNonBlock != 0 || r.serverID == 0
 	r.checksum = s.declaredChecksum()
 	r.heartbeat = s.heartbeatPeriod()

@@ -64,7 +64,14 @@ func (s *session) dumpEnded(live *liveDump, err error) {
 		s.fail(last)
 		return
 	}
-	s.log.Info("dump ends", "reason", err)
+	switch {
+	case err == nil:
+		s.log.Info("dump ends at the end of the log, as asked")
+	case errors.Is(err, errClientGone), errors.Is(err, errKilled), errors.Is(err, ErrClosed), errors.Is(err, errTemporary):
+		s.log.Info("dump ends", "reason", err)
+	default:
+		s.log.Warn("dump breaks off; the client may come again", "err", err)
+	}
 }
 
 // liveDump is a dump that is running.

@@ -213,7 +213,7 @@ func TestPurgedFilesAreARecordedGap(t *testing.T) {
 	execute(t, primary, "PURGE BINARY LOGS TO '"+files[len(files)-1].Name+"'")
 
 	stopper := newDaemon(t, primary.Addr(), "--on-gap=stop", "--data-dir="+filepath.Dir(d.SourceDir()))
-	exitsWith(t, stopper, exitGap, "no longer has", "on_gap")
+	exitsWith(t, stopper, exitGap, "no longer has", "on-gap")
 
 	restart(t, d)
 	load(t, primary, 20, workload.Options{})

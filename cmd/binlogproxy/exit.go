@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -16,10 +15,9 @@ const (
 	exitDamage      = 3   // what is held does not verify
 	exitGap         = 4   // the source has purged what is missing here
 	exitFenced      = 5   // another process writes this archive
-	exitUnreachable = 7   // the source cannot be reached or refuses the login
+	exitUnreachable = 7   // the source refuses the login or a privilege; no daemon answers
 	exitHistory     = 9   // another history under the same name
-	exitInterrupted = 130 // ended by SIGINT before it was done
-	exitTerminated  = 143 // ended by SIGTERM before it was done
+	exitSignal      = 128 // plus the number of the signal that cut a command short: 130, 143
 )
 
 // usageError is a mistake of the operator that is found before anything starts.
@@ -40,7 +38,7 @@ func exitCode(err error) int {
 		other    *daemonError
 	)
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage

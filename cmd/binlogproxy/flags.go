@@ -33,7 +33,7 @@ type runFlags struct {
 	HTTPListen     string        `name:"http-listen" help:"Where /metrics, /livez, /readyz and /status are (default 127.0.0.1:9851), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
 	LogLevel       string        `help:"debug, info (default), warn or error." placeholder:"LEVEL" env:"BINLOGPROXY_LOG_LEVEL"`
 	LogFormat      string        `help:"text (default) or json." placeholder:"FORMAT" env:"BINLOGPROXY_LOG_FORMAT"`
-	ExitOnStop     bool          `help:"End the process when the source stops for good, instead of going on to serve." env:"BINLOGPROXY_EXIT_ON_STOP"`
+	ExitOnStop     *bool         `help:"End the process when the source stops for good, instead of going on to serve." env:"BINLOGPROXY_EXIT_ON_STOP"`
 }
 
 // Environment variables that hold passwords when no file is named.
@@ -67,28 +67,28 @@ func (f *runFlags) apply(c *config.Config) error {
 	override(&c.HTTP.Listen, f.HTTPListen)
 	override(&c.Log.Level, f.LogLevel)
 	override(&c.Log.Format, f.LogFormat)
-	override(&c.ExitOnStop, f.ExitOnStop)
-	if !f.namesSource() {
-		return nil
+	if f.ExitOnStop != nil {
+		c.ExitOnStop = *f.ExitOnStop
 	}
-	switch len(c.Sources) {
-	case 0:
+	switch {
+	case len(c.Sources) == 1:
+	case !f.namesSource():
+		return nil
+	case len(c.Sources) == 0:
 		c.Sources = make([]config.Source, 1)
-	case 1:
 	default:
 		return fmt.Errorf("%s names %d sources: flags and variables for one source cannot change them", f.Config, len(c.Sources))
 	}
-	f.applySource(&c.Sources[0])
-	return nil
+	return f.applySource(&c.Sources[0])
 }
 
 func (f *runFlags) namesSource() bool {
 	plain := *f
-	plain.Config, plain.DataDir, plain.HTTPListen, plain.LogLevel, plain.LogFormat, plain.ExitOnStop = "", "", "", "", "", false
+	plain.Config, plain.DataDir, plain.HTTPListen, plain.LogLevel, plain.LogFormat, plain.ExitOnStop = "", "", "", "", "", nil
 	return plain != runFlags{}
 }
 
-func (f *runFlags) applySource(s *config.Source) {
+func (f *runFlags) applySource(s *config.Source) error {
 	override(&s.Name, f.Name)
 	override(&s.Address, f.Source)
 	override(&s.User, f.User)
@@ -104,11 +104,18 @@ func (f *runFlags) applySource(s *config.Source) {
 	override(&s.AdvertiseVersion, f.Advertise)
 	overrideSecret(&s.Password, f.PasswordFile, passwordVariable)
 	if f.ListenUser != "" {
+		if len(s.Accounts) > 0 {
+			return fmt.Errorf("--listen-user: %s has accounts of its own", f.Config)
+		}
 		s.Accounts = []config.Account{{User: f.ListenUser}}
 	}
-	if len(s.Accounts) == 1 {
+	switch {
+	case len(s.Accounts) == 1:
 		overrideSecret(&s.Accounts[0].Password, f.ListenPassFile, listenPasswordVariable)
+	case f.ListenPassFile != "":
+		return fmt.Errorf("--listen-password-file: it is for one account, and there are %d", len(s.Accounts))
 	}
+	return nil
 }
 
 func override[T comparable](field *T, value T) {

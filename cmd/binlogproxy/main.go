@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -28,7 +30,7 @@ func main() {
 // start runs one command and returns the exit code. It is main without the exit,
 // so that tests can call it.
 func start(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signals()
+	ctx, interrupted, stop := signals()
 	defer stop()
 	exited := -1
 	parser, err := kong.New(&cli{},
@@ -36,7 +38,6 @@ func start(args []string, stdout, stderr io.Writer) int {
 		kong.Description("Follows MySQL primaries, keeps their binlogs byte for byte, serves them again."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.UsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(streams{out: stdout, err: stderr}),
 	)
@@ -53,7 +54,10 @@ func start(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	err = command.Run()
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if code := interrupted(); code != 0 && errors.Is(err, context.Canceled) {
+		return code
+	}
+	if err != nil {
 		fmt.Fprintln(stderr, "binlogproxy:", err)
 	}
 	return exitCode(err)
@@ -62,30 +66,34 @@ func start(args []string, stdout, stderr io.Writer) int {
 // streams are where commands print.
 type streams struct{ out, err io.Writer }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second
-// ends the process at once.
-func signals() (context.Context, func()) {
+// signals gives a context that ends with the first SIGINT or SIGTERM, and the exit
+// code of a command that this cut short, 0 before. The second signal ends the
+// process at once, with that code.
+func signals() (_ context.Context, interrupted func() int, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	var code atomic.Int32
 	done := make(chan struct{})
-	go func() {
-		for n := 0; ; n++ {
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		for {
 			select {
 			case s := <-ch:
-				if n > 0 {
-					os.Exit(128 + int(s.(syscall.Signal)))
+				if !code.CompareAndSwap(0, int32(exitSignal+s.(syscall.Signal))) {
+					os.Exit(int(code.Load()))
 				}
 				cancel()
 			case <-done:
 				return
 			}
 		}
-	}()
-	stop := func() {
+	})
+	stop = func() {
 		signal.Stop(ch)
 		close(done)
+		watcher.Wait()
 		cancel()
 	}
-	return ctx, stop
+	return ctx, func() int { return int(code.Load()) }, stop
 }

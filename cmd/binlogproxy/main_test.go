@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
@@ -167,4 +170,22 @@ func caughtUp(t *testing.T, d *child.Daemon, m *testenv.MySQL) {
 		st, err := status(t, d)
 		return err == nil && st.Sources[0].Published == want && st.Sources[0].Durable == want, fmt.Sprintf("%+v, %v", st, err)
 	})
+}
+
+// downstream is a pool of connections to a daemon, closed with the test.
+func downstream(t *testing.T, address, user, password string) *sql.DB {
+	t.Helper()
+	c := mysql.NewConfig()
+	c.Net, c.Addr, c.User, c.Passwd = "tcp", address, user, password
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
 }

@@ -118,7 +118,7 @@ func (d *daemon) run(ctx context.Context) error {
 	case <-ctx.Done():
 		d.logger.Info("ending")
 	case err = <-ended:
-		d.logger.Error("ending", "err", err)
+		d.logger.Info("ending, because something has failed") // main says what
 	}
 	stopReceiving()
 	receivers.Wait()

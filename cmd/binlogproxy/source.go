@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replica"
@@ -51,7 +52,7 @@ func openSource(ctx context.Context, c config.Source, dataDir, serverUUID string
 			err = errors.Join(err, s.close(context.Background()))
 		}
 	}()
-	if s.upstream, err = openUpstream(dir, c.AdvertiseVersion); err != nil {
+	if s.upstream, err = openUpstream(dir, c.AdvertiseVersion, s.logger); err != nil {
 		return nil, err
 	}
 	if err = s.openReceiver(serverUUID); err != nil {
@@ -73,11 +74,11 @@ func (s *source) openReceiver(serverUUID string) error {
 		HeartbeatPeriod: s.config.Heartbeat, From: s.config.From, OnGap: replica.OnGap(s.config.OnGap), BackoffMax: s.config.ReconnectMax,
 		Sink: s.log, Logger: s.logger.With("component", "replica"),
 		OnReady: func() { s.ready.Store(true) },
-		OnSource: func(info replica.SourceInfo) error {
+		OnSource: func(ctx context.Context, info replica.SourceInfo) error {
 			if err := s.bind(info); err != nil {
 				return err
 			}
-			return s.upstream.learn(context.Background(), info, options)
+			return s.upstream.learn(ctx, info, options)
 		},
 	})
 	if err != nil {
@@ -200,5 +201,5 @@ func ourUUID(dataDir string) (string, error) {
 		return "", err
 	}
 	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, RFC 9562
-	return id.String(), writeFile(path, []byte(id.String()+"\n"))
+	return id.String(), atomicfile.Replace(path, []byte(id.String()+"\n"))
 }

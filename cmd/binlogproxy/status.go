@@ -105,7 +105,7 @@ func (s *source) status() SourceStatus {
 		Name: s.config.Name, State: string(r.State), Ready: s.isReady(r),
 		LastError: r.LastError, ErrorTime: moment(r.LastErrorAt),
 		Server:   ServerStatus{s.config.Address, r.Source.Version, r.Source.ServerID, r.Source.ServerUUID},
-		Timeline: l.Timeline, Received: r.Position.String(), Durable: l.Durable.String(), Published: l.Published.String(),
+		Timeline: l.Timeline, Received: place(r.Position), Durable: place(l.Durable), Published: place(l.Published),
 		LagBytes: r.LagBytes, Stalled: l.Stalled, Executed: s.log.Executed().String(), Purged: s.log.Purged().String(),
 		Files: len(files), Gaps: []GapStatus{}, Downstream: s.downstreams(files),
 		Events: r.Events, ReceivedBytes: r.Bytes, LastEventTime: moment(r.LastEventTime), LastHeard: moment(r.LastHeard),
@@ -131,6 +131,14 @@ func (s *source) isReady(r replica.Status) bool {
 	return s.ready.Load() && r.State == replica.StateReceiving && s.stopError() == nil && !s.log.State().Stalled
 }
 
+// place prints a position, "" while there is none.
+func place(p replication.Position) string {
+	if p.File == "" {
+		return ""
+	}
+	return p.String()
+}
+
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -145,11 +153,11 @@ type statusCommand struct {
 	Timeout time.Duration `help:"How long to wait for an answer." default:"5s"`
 }
 
-// Run prints the status and fails with the code of the first stopped source.
+// Run prints the status. Its exit code is that of Status.verdict.
 func (c *statusCommand) Run(ctx context.Context, s streams) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.HTTP+"/status", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+strings.TrimPrefix(c.HTTP, "http://")+"/status", nil)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -172,9 +180,20 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range st.Sources {
-		if one.ExitCode != exitOK {
-			return &daemonError{one.ExitCode, fmt.Errorf("source %s has stopped: %s", one.Name, one.LastError)}
+	return st.verdict()
+}
+
+// verdict is the error whose exit code says what is wrong for good: a source that
+// has stopped, else one whose history has a gap.
+func (st Status) verdict() error {
+	for _, s := range st.Sources {
+		if s.ExitCode != exitOK {
+			return &daemonError{s.ExitCode, fmt.Errorf("source %s has stopped: %s", s.Name, s.LastError)}
+		}
+	}
+	for _, s := range st.Sources {
+		if len(s.Gaps) > 0 {
+			return &daemonError{exitGap, fmt.Errorf("source %s: %d gaps in its history", s.Name, len(s.Gaps))}
 		}
 	}
 	return nil
@@ -199,8 +218,13 @@ func printStatus(out io.Writer, st Status) error {
 				fmt.Fprintf(w, "  %s\t%s\n", name, value)
 			}
 		}
-		line("server", strings.TrimSpace(fmt.Sprintf("%s %s server_id %d %s", s.Server.Address, s.Server.Version, s.Server.ServerID, s.Server.ServerUUID)))
-		line("received", s.Received+lag(s.LagBytes))
+		line("address", s.Server.Address)
+		if s.Server.Version != "" {
+			line("server", fmt.Sprintf("%s server_id %d %s", s.Server.Version, s.Server.ServerID, s.Server.ServerUUID))
+		}
+		if s.Received != "" {
+			line("received", s.Received+lag(s.LagBytes))
+		}
 		line("durable", s.Durable)
 		line("published", s.Published)
 		line("held", fmt.Sprintf("%d files, %d bytes", s.Files, s.Bytes))
@@ -242,7 +266,7 @@ func (s *source) downstreams(files []archive.File) []DownstreamStatus {
 	for _, r := range s.server.Replicas() {
 		list = append(list, DownstreamStatus{
 			ConnectionID: r.ConnectionID, User: r.User, Host: r.Host, ServerID: r.ServerID, ServerUUID: r.UUID, GTID: r.GTID,
-			Position: r.Position.String(), LagBytes: notSent(r.Position, files), SentBytes: r.Bytes, Since: r.Since.UTC(),
+			Position: place(r.Position), LagBytes: notSent(r.Position, files), SentBytes: r.Bytes, Since: r.Since.UTC(),
 		})
 	}
 	return list

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 
+	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/server"
@@ -26,7 +27,9 @@ type upstream struct {
 
 const upstreamFile = "upstream.json"
 
-func openUpstream(dir, version string) (*upstream, error) {
+// openUpstream reads what was last known. A file that cannot be read is only
+// reported: the next connection to the source makes it anew.
+func openUpstream(dir, version string, logger *slog.Logger) (*upstream, error) {
 	u := &upstream{path: filepath.Join(dir, upstreamFile), version: version}
 	b, err := os.ReadFile(u.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +40,8 @@ func openUpstream(dir, version string) (*upstream, error) {
 	}
 	var id server.Identity
 	if err := json.Unmarshal(b, &id); err != nil {
-		return nil, fmt.Errorf("%s: %w; it is made anew at the next connection to the source, remove it", u.path, err)
+		logger.Warn("what was known of the source cannot be read; it is asked again", "file", u.path, "err", err)
+		return u, nil
 	}
 	u.known.Store(&id)
 	return u, nil
@@ -68,7 +72,7 @@ func (u *upstream) learn(ctx context.Context, info replica.SourceInfo, options d
 	if err != nil {
 		return err
 	}
-	if err := writeFile(u.path, append(b, '\n')); err != nil {
+	if err := atomicfile.Replace(u.path, append(b, '\n')); err != nil {
 		return err
 	}
 	u.known.Store(&id)
@@ -94,18 +98,4 @@ func sourceVariables(ctx context.Context, options dial.Options) (map[string]stri
 		}
 	}
 	return variables, nil
-}
-
-// writeFile replaces a small file so that after a crash the old or the new one is there.
-func writeFile(path string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when the rename worked
-	_, err = tmp.Write(content)
-	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -109,16 +110,32 @@ func Parse(r io.Reader) (*Config, error) {
 	decoder := yaml.NewDecoder(r)
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, plainKeys(err)
+		return nil, plainWords(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is a second document, behind a line of ---: only one is read")
 	}
 	return &c, nil
 }
 
-var unknownField = regexp.MustCompile(`field (\S+) not found in type config\.\w+`)
+// plainWords says in the operator's words what the YAML library says in Go's.
+func plainWords(err error) error {
+	text := err.Error()
+	for _, r := range plain {
+		text = r.goes.ReplaceAllString(text, r.plain)
+	}
+	return errors.New(text)
+}
 
-// plainKeys says "unknown key" where the YAML library speaks of Go types.
-func plainKeys(err error) error {
-	return errors.New(unknownField.ReplaceAllString(err.Error(), `unknown key "$1"`))
+var plain = []struct {
+	goes  *regexp.Regexp
+	plain string
+}{
+	{regexp.MustCompile(`field (\S+) not found in type config\.\w+`), `unknown key "$1"`},
+	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into time\\.Duration"), `"$1" is not a time such as 10s`},
+	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into u?int\\d*"), `"$1" is not a number that fits`},
+	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into bool"), `"$1" is neither true nor false`},
+	{regexp.MustCompile("cannot unmarshal !!\\w+( `.*`)? into (\\[\\]|config\\.)\\w+(\\.\\w+)?"), "the keys of this entry, or its list, are missing"},
 }
 
 // Default values.
@@ -144,6 +161,7 @@ func (c *Config) FillDefaults() {
 			setDefault(&s.Name, "main")
 			setDefault(&s.Listen, DefaultListen)
 		}
+		s.Address = withPort(s.Address)
 		setDefault(&s.From, "oldest")
 		setDefault(&s.OnGap, "continue")
 		setDefault(&s.Heartbeat, DefaultHeartbeat)
@@ -151,6 +169,14 @@ func (c *Config) FillDefaults() {
 		setDefault(&s.ReconnectMax, DefaultReconnectMax)
 		setDefault(&s.MaxConnections, DefaultMaxConnections)
 	}
+}
+
+// withPort adds MySQL's port to a host name or address without one.
+func withPort(address string) string {
+	if _, _, err := net.SplitHostPort(address); err != nil && address != "" && !strings.Contains(address, ":") {
+		return net.JoinHostPort(address, "3306")
+	}
+	return address
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -35,7 +36,7 @@ func (c *Config) Validate() error {
 			errs.add("%s.name: %q is there twice", key, s.Name)
 		}
 		names[s.Name] = true
-		if other, taken := listens[s.Listen]; taken && s.Listen != Off {
+		if other, taken := listens[s.Listen]; taken && s.Listen != Off && !strings.HasSuffix(s.Listen, ":0") {
 			errs.add("%s.listen: %s is also %s", key, s.Listen, other)
 		}
 		listens[s.Listen] = key + ".listen"

@@ -30,6 +30,7 @@ type Options struct {
 	Listen       string        // "" = a free port, kept over restarts
 	HTTP         string        // "" = a free port, kept over restarts
 	Args         []string      // further flags of run
+	ConfigFile   string        // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
 	Log          io.Writer     // gets the daemon's standard error; nil = kept in memory only
 	ReadyTimeout time.Duration // for WaitReady; 0 = 30 s
 	Keep         bool          // the process goes on when this one ends, and writes DataDir/daemon.log
@@ -105,10 +106,7 @@ func (d *Daemon) Tail() string { return d.tail.String() }
 // Start starts the process. It does not wait until it is ready.
 func (d *Daemon) Start() error {
 	o := d.options
-	args := append([]string{"run", "--data-dir=" + o.DataDir, "--source=" + o.Source, "--user=" + o.User,
-		"--server-id=" + strconv.FormatUint(uint64(o.ServerID), 10), "--listen=" + o.Listen, "--listen-user=" + o.User,
-		"--http-listen=" + o.HTTP}, o.Args...)
-	cmd := exec.Command(o.Binary, args...)
+	cmd := exec.Command(o.Binary, o.args()...)
 	cmd.Env = append(os.Environ(), "BINLOGPROXY_PASSWORD="+o.Password, "BINLOGPROXY_LISTEN_PASSWORD="+o.Password)
 	cmd.Stderr = &d.tail
 	if o.Log != nil {
@@ -139,6 +137,18 @@ func (d *Daemon) Start() error {
 	return nil
 }
 
+// args is the daemon's command line.
+func (o *Options) args() []string {
+	args := []string{"run", "--data-dir=" + o.DataDir, "--http-listen=" + o.HTTP}
+	if o.ConfigFile != "" {
+		args = append(args, "--config="+o.ConfigFile)
+	} else {
+		args = append(args, "--source="+o.Source, "--user="+o.User, "--server-id="+strconv.FormatUint(uint64(o.ServerID), 10),
+			"--listen="+o.Listen, "--listen-user="+o.User)
+	}
+	return append(args, o.Args...)
+}
+
 // Kill ends the process with SIGKILL and waits for its end.
 func (d *Daemon) Kill() error { _, err := d.end(syscall.SIGKILL); return err }
 
@@ -165,6 +175,10 @@ func (d *Daemon) process() (*exec.Cmd, chan struct{}) {
 	return d.cmd, d.done
 }
 
+// endTime is how long the process may take to end: ten seconds, as the daemon
+// promises, and a little for a busy machine.
+const endTime = 12 * time.Second
+
 func (d *Daemon) end(signal syscall.Signal) (int, error) {
 	cmd, done := d.process()
 	if cmd == nil {
@@ -175,10 +189,10 @@ func (d *Daemon) end(signal syscall.Signal) (int, error) {
 	}
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(endTime):
 		_ = cmd.Process.Kill()
 		<-done
-		return -1, fmt.Errorf("the daemon did not end within 20 s of %s:\n%s", signal, d.Tail())
+		return -1, fmt.Errorf("the daemon did not end within %s of %s:\n%s", endTime, signal, d.Tail())
 	}
 	return cmd.ProcessState.ExitCode(), nil
 }

@@ -1,4 +1,6 @@
-package server
+// Package atomicfile replaces small files so that a crash leaves the old or the
+// new content, never a mixture.
+package atomicfile
 
 import (
 	"errors"
@@ -6,10 +8,10 @@ import (
 	"path/filepath"
 )
 
-// replaceFile puts data under path, mode 0600, so that after a crash either the
-// old or the new content is there: temporary file, fsync, rename, fsync of the
-// directory.
-func replaceFile(path string, data []byte) error {
+// Replace puts data under path, mode 0600. When it returns, that is durable; after
+// a crash before, either the old or the new content is there. It writes a temporary
+// file beside path, fsyncs and renames it, and fsyncs the directory.
+func Replace(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, filepath.Base(path)+".*.tmp") // mode 0600
 	if err != nil {

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func parse(t *testing.T, text string) *Config {
+	t.Helper()
+	c, err := Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.FillDefaults()
+	return c
+}
+
+const minimal = `
+data-dir: /d
+sources:
+  - address: db1
+    user: u
+    server-id: 7
+    accounts: [{user: r}]
+`
+
+func TestWhatIsLeftOutGetsItsDefault(t *testing.T) {
+	c := parse(t, minimal)
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s := c.Sources[0]
+	if s.Name != "main" || s.Address != "db1:3306" || s.Listen != DefaultListen || s.From != "oldest" || s.OnGap != "continue" ||
+		s.Heartbeat != DefaultHeartbeat || c.HTTP.Listen != DefaultHTTPListen || c.Log != (Log{"info", "text"}) || c.ExitOnStop {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestAllMistakesAreReportedAtOnce(t *testing.T) {
+	c := parse(t, `
+data-dir: ""
+log: {level: loud, format: xml}
+http: {listen: nowhere}
+sources:
+  - {name: a/b, address: "db:x", heartbeat: 1ns, on-gap: maybe, from: "../x", password-file: f, password-env: E}
+  - {name: two, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:1", accounts: [{user: r}, {user: r}, {}]}
+  - {name: two, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:1", max-connections: -1}
+`)
+	err := c.Validate()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"data-dir: must be given", `log.level: "loud"`, `log.format: "xml"`, "http.listen", "sources[0].name", "sources[0].address",
+		"sources[0].user", "sources[0].server-id", "sources[0].heartbeat", "sources[0].on-gap", "sources[0].from", "exclude each other",
+		"sources[0].listen: must be given", "sources[1].accounts[1].user", "sources[1].accounts[2].user", "sources[2].name",
+		"sources[2].listen: 127.0.0.1:1 is also sources[1].listen", "sources[2].max-connections", "sources[2].accounts",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("not reported: %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+func TestYAMLThatCannotBeReadIsExplainedWithoutGo(t *testing.T) {
+	for text, want := range map[string]string{
+		"suorces: []":                          `line 1: unknown key "suorces"`,
+		"sources: [{heartbeat: 10}]":           `"10" is not a time such as 10s`,
+		"sources: [{server-id: many}]":         `"many" is not a number`,
+		"sources: [{server-id: 4294967296}]":   `"4294967296" is not a number that fits`,
+		"exit-on-stop: perhaps":                `"perhaps" is neither true nor false`,
+		"sources: bogus":                       "missing",
+		"data-dir: /a\n---\ndata-dir: /b\n":    "second document",
+		"data-dir: /a\ndata-dir: /b\n":         "already defined",
+		"sources: [{password: secret-canary}]": "unknown key",
+	} {
+		_, err := Parse(strings.NewReader(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "config.") || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestPortsThatTheSystemChoosesDoNotClash(t *testing.T) {
+	c := parse(t, minimal)
+	c.HTTP.Listen, c.Sources[0].Listen = "127.0.0.1:0", "127.0.0.1:0"
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecretsComeFromFilesAndVariables(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	for content, want := range map[string]string{"s3": "s3", "s3\n": "s3", "s3\r\n": "s3", " s3 \n\n": " s3 \n", "": ""} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := (SecretRef{File: file}).Read(); err != nil || got != want {
+			t.Errorf("%q is read as %q, %v", content, got, err)
+		}
+	}
+	t.Setenv("A_SECRET", "from the environment")
+	if got, err := (SecretRef{Env: "A_SECRET"}).Read(); err != nil || got != "from the environment" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := (SecretRef{Env: "NO_SUCH_SECRET"}).Read(); err == nil || !strings.Contains(err.Error(), "NO_SUCH_SECRET") {
+		t.Error(err)
+	}
+	if got, err := (SecretRef{}).Read(); got != "" || err != nil || (SecretRef{}).Set() {
+		t.Errorf("%q, %v", got, err)
+	}
+}
