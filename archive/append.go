@@ -33,6 +33,12 @@ func (l *Log) Append(part []byte, last bool) error {
 	if err != nil {
 		return err
 	}
+	if out.previous != nil {
+		if err := l.goesOn(l.in.name, out.previous); err != nil {
+			l.stopLocked(err)
+			return err
+		}
+	}
 	l.active.note(out)
 	return nil
 }

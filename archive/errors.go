@@ -150,7 +150,11 @@ type StreamError struct {
 	Position replication.Position
 	Reason   string
 	Err      error
+	final    bool
 }
+
+// Permanent says that the source would send the same again.
+func (e *StreamError) Permanent() bool { return e.final }
 
 func (e *StreamError) Error() string {
 	if e.Err != nil {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -25,12 +26,27 @@ func (l *Log) Gap(reason, next string, previous *replication.GTIDSet) error {
 	if err := l.settleLocked(); err != nil {
 		return err
 	}
+	if err := l.goesOn(next, previous); err != nil {
+		return err
+	}
 	if err := l.doLocked(func() error { return l.cut(reason, next, previous) }); err != nil {
 		l.failLocked(err)
 		return err
 	}
 	l.file = fileCut
 	return nil
+}
+
+// goesOn says why a file before which the source had executed previous is not of the
+// history that is held: it lacks what was executed here. That is so after a RESET or
+// a restore, if the names have gone on beyond those held.
+func (l *Log) goesOn(name string, previous *replication.GTIDSet) error {
+	extra := l.Executed().Subtract(previous)
+	if extra.IsEmpty() {
+		return nil
+	}
+	return &HistoryError{File: name, Offset: replication.FirstEventOffset,
+		Reason: fmt.Sprintf("before this file the source had not executed %s, which is held", extra)}
 }
 
 // cut is run by the committer, all batches being committed. source.json is first:
@@ -83,11 +99,10 @@ func (l *Log) showGap(gap Gap) {
 
 // closeCut hands the cut file to the sealer.
 func (l *Log) closeCut(gap Gap) error {
-	of := l.cur
-	if of == nil {
+	if l.cur == nil {
 		return nil
 	}
-	of.finish()
+	of := l.cur.finished()
 	if err := l.writeIndex(of); err != nil {
 		return err
 	}

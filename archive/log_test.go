@@ -13,12 +13,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/binlogproxy/binlogproxy/archive"
-	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
-
-var _ replica.Sink = (*archive.Log)(nil)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

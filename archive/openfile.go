@@ -87,7 +87,14 @@ func (of *openFile) entry(p point, block uint32) {
 	of.block = &replication.GTIDSet{}
 }
 
-// finish adds the entry that ends the index: it stands at the file's end.
+// finished is the file with the entry that ends the index, at the file's end. of
+// itself stays as it is: should what comes next fail, the file goes on.
+func (of *openFile) finished() *openFile {
+	ended := *of
+	ended.finish()
+	return &ended
+}
+
 func (of *openFile) finish() {
 	if of.end.block < of.end.offset {
 		of.entry(point{offset: of.end.offset, boundary: !of.end.tracker.Open(), times: of.end.blockTimes}, of.sum.block)

@@ -165,7 +165,7 @@ func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
 			return &DiskError{Op: "truncate", File: name, Err: err}
 		}
 	}
-	if err := rewrite(of.data, m.offset, of.end.offset); err != nil {
+	if err := rewrite(of.data, min(m.offset, of.end.offset), of.end.offset); err != nil {
 		return &DiskError{Op: "write", File: name, Err: err}
 	}
 	if err := syncFile(of.data); err != nil {

@@ -13,6 +13,9 @@ func (l *Log) StartFile(name string) error {
 	if err := replication.ValidFileName(name); err != nil {
 		return &StreamError{Position: replication.Position{File: name}, Err: err}
 	}
+	if len(name+indexSuffix) > maxPathName {
+		return &StreamError{Position: replication.Position{File: name}, Reason: "the name is too long for a file beside its index", final: true}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.readyLocked(); err != nil {
@@ -47,6 +50,9 @@ func (l *Log) StartFile(name string) error {
 	return nil
 }
 
+// maxPathName is the longest name of a directory entry, in bytes (NAME_MAX).
+const maxPathName = 255
+
 func (l *Log) resumedAtStart() bool {
 	if l.compare != nil {
 		return l.compare.offset == replication.FirstEventOffset && l.compare.seen == 0
@@ -78,9 +84,9 @@ func (l *Log) createFile(name string) error {
 		return err
 	}
 	begin := &beginRecord{Seq: of.seq, Epoch: l.source.Epoch, Name: name}
-	old := l.cur
-	if old != nil {
-		old.finish()
+	var old *openFile
+	if l.cur != nil {
+		old = l.cur.finished()
 		if err := l.writeIndex(old); err != nil {
 			of.close()
 			return err

@@ -14,7 +14,7 @@ import (
 type proof struct {
 	checksum replication.Checksum
 	path     string
-	trusted  bool // an event has verified, so that every later one must
+	trusted  bool // read from the file's start on, so that every event must verify
 
 	// The event whose parts are being read: its CRC32 so far, the bytes still to come
 	// of what that covers, and the sum at its end as far as it was read.
@@ -28,7 +28,6 @@ type proof struct {
 func (r *Reader) verify(c Chunk) ([]byte, error) {
 	p := &r.proof
 	if p.checksum != replication.ChecksumCRC32 {
-		p.trusted = true
 		return c.Data, nil
 	}
 	if c.Part != WholeEvents {
@@ -43,7 +42,6 @@ func (r *Reader) verify(c Chunk) ([]byte, error) {
 			}
 			return nil, err
 		}
-		p.trusted = true
 		at += size
 	}
 	return c.Data, nil
@@ -67,7 +65,6 @@ func (r *Reader) verifyPart(c Chunk) error {
 	if expected := binary.LittleEndian.Uint32(p.sum); expected != p.crc {
 		return &replication.ChecksumError{Expected: expected, Found: p.crc}
 	}
-	p.trusted = true
 	return nil
 }
 
@@ -80,12 +77,12 @@ func (r *Reader) explain(err error) error {
 		return err
 	case errors.As(err, &position):
 		if !r.proof.trusted {
-			return err
+			return r.accuse(position)
 		}
 		return r.log.damaged(&DamageError{File: r.proof.path, Offset: position.Position.Offset, Expected: "an event", Found: err.Error()})
 	case errors.As(err, &sum):
 		if !r.proof.trusted {
-			return &PositionError{Position: r.Position()}
+			return r.accuse(&PositionError{Position: r.Position()})
 		}
 		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
 			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
@@ -93,6 +90,26 @@ func (r *Reader) explain(err error) error {
 		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
 	}
 	return &DiskError{Op: "read", File: r.proof.path, Err: err}
+}
+
+// accuse tells damage from a position that never was an event's, which is its
+// asker's mistake: it reads the file again from its start up to there.
+func (r *Reader) accuse(mistake *PositionError) error {
+	proven, err := r.log.OpenAt(replication.Position{File: r.chunks.name, Offset: replication.FirstEventOffset})
+	if err != nil {
+		return err
+	}
+	defer proven.Close()
+	for proven.seq == r.seq && proven.chunks.offset <= r.chunks.offset {
+		if _, err := proven.Next(); err != nil {
+			var damage *DamageError
+			if errors.As(err, &damage) {
+				return damage
+			}
+			break
+		}
+	}
+	return mistake
 }
 
 // damaged stops the writing side: what is held can no longer be trusted as a whole

@@ -82,16 +82,33 @@ func TestFlippedBitInASealedFileIsNotServed(t *testing.T) {
 
 // A position that never was an event's is the reader's mistake, not damage.
 func TestWrongPositionIsNoDamage(t *testing.T) {
-	h := smallHistory(52, replication.ChecksumCRC32, 2, 20)
-	l, _ := received(t, h)
-	for offset := int64(5); offset < int64(h.files[0].starts[4]); offset++ {
-		_, err := drain(l, replication.Position{File: h.files[0].name, Offset: offset})
-		var damage *archive.DamageError
-		if errors.As(err, &damage) || l.State().Stopped != nil {
-			t.Fatalf("at %d: %v, %v", offset, err, l.State().Stopped)
+	for _, checksum := range []replication.Checksum{replication.ChecksumCRC32, replication.ChecksumNone} {
+		h := smallHistory(52, checksum, 2, 20)
+		l, _ := received(t, h)
+		for offset := int64(5); offset < int64(h.files[0].starts[6]); offset++ {
+			_, err := drain(l, replication.Position{File: h.files[0].name, Offset: offset})
+			var damage *archive.DamageError
+			if errors.As(err, &damage) || l.State().Stopped != nil {
+				t.Fatalf("%s, at %d: %v, %v", checksum, offset, err, l.State().Stopped)
+			}
 		}
+		must(t, l.Close())
 	}
-	must(t, l.Close())
+}
+
+// Damage is found from wherever it is read.
+func TestDamageIsFoundFromTheMiddleOfAFileToo(t *testing.T) {
+	h := smallHistory(54, replication.ChecksumCRC32, 2, 20)
+	l, fsys := received(t, h)
+	first := h.files[0]
+	bad := first.starts[len(first.starts)-3]
+	overwrite(t, fsys, memDir+"/"+timelineName+"/"+first.name, int64(bad)+25, []byte{first.bytes[bad+25] ^ 1})
+	_, err := drain(l, replication.Position{File: first.name, Offset: int64(bad)})
+	var damage *archive.DamageError
+	if !errors.As(err, &damage) || damage.Offset != int64(bad) {
+		t.Errorf("%v", err)
+	}
+	_ = l.Close()
 }
 
 // A sealed file that is missing or has another length is found at the start.

@@ -85,7 +85,7 @@ func (r *Replica) held() (h held, err error) {
 	}
 	h.end, _ = r.options.Sink.End()
 	h.next = r.options.Sink.Successor()
-	h.refused = r.refused
+	h.refused = r.refused == h.end
 	return h, nil
 }
 
@@ -132,7 +132,7 @@ func (r *Replica) refusedAnonymous(receiver *receiver, err error) error {
 	if receiver.position.File == receiver.compareTo.File && receiver.position.Offset < receiver.compareTo.Offset {
 		return stopf(StopConfiguration, "the source refuses to send transactions again that are held, because they are anonymous and its gtid_mode is ON; set it to ON_PERMISSIVE until binlogproxy has resumed: %w", err)
 	}
-	r.refused = receiver.position.File
+	r.refused = receiver.position
 	return err
 }
 

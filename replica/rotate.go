@@ -38,6 +38,9 @@ func (r *receiver) artificialRotate(event []byte) error {
 // nextFile goes on with another file of the source.
 func (r *receiver) nextFile(rotate replication.Rotate) error {
 	order, ok := compareNames(rotate.Name, r.position.File)
+	if r.phase == fileEnded && rotate.Name == r.next && rotate.Name != r.position.File {
+		order, ok = 1, true // named by the file itself, also where log_bin was given another name
+	}
 	switch {
 	case rotate.Position != uint64(replication.FirstEventOffset):
 		return r.misfit("%s begins at %d", rotate.Name, rotate.Position)

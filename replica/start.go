@@ -19,7 +19,7 @@ type held struct {
 	end  replication.Position // behind what is held (Sink.End)
 	next string               // the file that the last one held names as its successor; "" unknown
 
-	refused string // the file whose rest the source will not send; "" none
+	refused bool // the source will not send what follows end in its file
 }
 
 // chooseStart decides where to begin, from what is held and the files that the
@@ -30,7 +30,7 @@ func chooseStart(h held, files []BinlogFile, from string) (start, error) {
 	if !h.any {
 		return firstStart(files, from)
 	}
-	if h.from.File == h.end.File && h.refused == h.end.File {
+	if h.from.File == h.end.File && h.refused {
 		return startBehindRefused(h, files)
 	}
 	for _, f := range files {

@@ -23,7 +23,7 @@ func TestImageHonoursTheOfficialVariablesAndPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, release, err := reservePort()
+	port, release, err := ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}

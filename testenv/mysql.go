@@ -115,7 +115,7 @@ func (m *MySQL) create(ctx context.Context) (err error) {
 		return err
 	}
 	if m.port == 0 {
-		if m.port, m.releasePort, err = reservePort(); err != nil {
+		if m.port, m.releasePort, err = ReservePort(); err != nil {
 			return err
 		}
 	}

@@ -15,10 +15,10 @@ const (
 	lastPort  = 31999
 )
 
-// reservePort finds a port of the loopback address on which nothing listens and that no other process
+// ReservePort finds a port of the loopback address on which nothing listens and that no other process
 // using this package has reserved. Until release is called, or the process ends, it stays reserved,
 // whether something listens there or not.
-func reservePort() (port int, release func(), err error) {
+func ReservePort() (port int, release func(), err error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		release, err := tryLockFile("port-" + strconv.Itoa(port))

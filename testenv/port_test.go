@@ -9,7 +9,7 @@ import (
 func TestReservedPortIsGivenOutOnceUntilReleased(t *testing.T) {
 	seen := map[int]bool{}
 	for range 50 {
-		port, release, err := reservePort()
+		port, release, err := ReservePort()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -19,7 +19,7 @@ func TestReservedPortIsGivenOutOnceUntilReleased(t *testing.T) {
 		}
 		seen[port] = true
 	}
-	port, release, err := reservePort()
+	port, release, err := ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -355,3 +355,41 @@ func caughtUpIn(t *testing.T, sourceDir string, d *child.Daemon, primary *testen
 		t.Fatalf("%+v %v", table, err)
 	}
 }
+
+// Damage in a sealed file is found by whoever reads it. That reader is not told
+// 1236, everyone else is served on, and the idle source shows as stopped.
+func TestDamageInASealedFileIsFoundWhenItIsRead(t *testing.T) {
+	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
+	d := startDaemon(t, primary.Addr())
+	load(t, primary, 50, workload.Options{})
+	execute(t, primary, "FLUSH BINARY LOGS")
+	caughtUp(t, d, primary)
+	files, err := primary.BinlogFiles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := proof.TimelineDir(d.SourceDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, files[0].Name)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port := d.Endpoint()
+	_, stderr, exit, err := primary.Exec(t.Context(), "mysqlbinlog", "--no-defaults", "-R", "--raw", "--result-file=/tmp/damaged-", "--protocol=tcp", "--host="+host,
+		fmt.Sprint("--port=", port), "--user="+testenv.ReplicationUser, "--password="+testenv.ReplicationPassword, "--get-server-public-key", files[0].Name)
+	if err != nil || exit == 0 || strings.Contains(stderr, "1236") {
+		t.Errorf("reading the damaged file: exit code %d, %v\n%s", exit, err, stderr)
+	}
+	eventually(t, "the damage in the status", func() (bool, string) {
+		code, out, errs := command("status", "--http="+d.HTTP())
+		return code == exitDamage && strings.Contains(errs, path), out + errs
+	})
+	fetch(t, primary, d, "sound", files[1].Name, "--read-from-remote-server")
+}

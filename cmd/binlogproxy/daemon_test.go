@@ -129,10 +129,12 @@ func TestOneFileConfiguresSeveralSourcesAndAccounts(t *testing.T) {
 	}
 	listen := [2]string{}
 	for i := range listen {
-		var err error
-		if listen[i], err = child.FreeAddress(); err != nil {
+		port, release, err := testenv.ReservePort()
+		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(release)
+		listen[i] = fmt.Sprint("127.0.0.1:", port)
 	}
 	path, err := builtBinary()
 	if err != nil {

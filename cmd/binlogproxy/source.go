@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -139,14 +140,39 @@ func openAccounts(path string, configured []config.Account) (*server.Accounts, e
 	return server.OpenAccounts(path, accounts)
 }
 
-// follow receives until ctx ends or the source stops for good.
+// follow receives until ctx ends or the source stops for good, be it that the log
+// has stopped by itself while the source was silent.
 func (s *source) follow(ctx context.Context) error {
-	err := s.receiver.Run(ctx)
+	receiving, cancel := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.watchLog(receiving, cancel) })
+	err := s.receiver.Run(receiving)
+	if cause := context.Cause(receiving); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	watcher.Wait()
 	if err != nil && ctx.Err() == nil {
 		s.stopped.Store(&err)
 		return err
 	}
 	return nil
+}
+
+// watchLog ends the receiver when the log has stopped.
+func (s *source) watchLog(ctx context.Context, end func(error)) {
+	for {
+		changed := s.log.Changed()
+		if err := s.log.State().Stopped; err != nil {
+			end(err)
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // serverStats are the server's counters; zero when listening is off.

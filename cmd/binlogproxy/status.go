@@ -112,7 +112,7 @@ func (s *source) status() SourceStatus {
 		Connects: r.Connects, ConnectedSince: moment(r.ConnectedSince), Transactions: uint64(s.log.Stats().Transactions),
 	}
 	if err := s.stopError(); err != nil {
-		st.ExitCode = exitCode(err)
+		st.State, st.ExitCode, st.LastError = string(replica.StateStopped), exitCode(err), err.Error()
 	}
 	if s.listener != nil {
 		st.Listen = s.listener.Addr().String()

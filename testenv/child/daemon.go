@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/binlogproxy/binlogproxy/testenv"
 )
 
 // Options say how a daemon is started. Addresses are host:port on loopback.
@@ -27,8 +29,8 @@ type Options struct {
 	User         string        // at the primary, and for downstreams
 	Password     string        // handed over in the environment
 	ServerID     uint32        // 0 = 4242
-	Listen       string        // "" = a free port, kept over restarts
-	HTTP         string        // "" = a free port, kept over restarts
+	Listen       string        // "" = a port reserved until Close
+	HTTP         string        // "" = a port reserved until Close
 	Args         []string      // further flags of run
 	ConfigFile   string        // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
 	Log          io.Writer     // gets the daemon's standard error; nil = kept in memory only
@@ -37,42 +39,49 @@ type Options struct {
 }
 
 // Daemon is a binlogproxy that may be killed and started again on the same data
-// and the same ports.
+// and the same ports. It keeps those reserved, also while it is down, so that
+// nobody else in this or another process of tests gets them.
 type Daemon struct {
 	options Options
+	release []func()   // each gives a reserved port back
 	mu      sync.Mutex // guards cmd, done
 	cmd     *exec.Cmd
 	done    chan struct{}
 	tail    tailBuffer
 }
 
-// New fills in what Options leave open. It starts nothing.
+// New fills in what Options leave open. It starts nothing. Whoever calls it calls
+// Close, or leaves that to the end of this process.
 func New(options Options) (*Daemon, error) {
-	var err error
-	for _, address := range []*string{&options.Listen, &options.HTTP} {
-		if *address == "" {
-			if *address, err = FreeAddress(); err != nil {
-				return nil, err
-			}
-		}
-	}
 	if options.ServerID == 0 {
 		options.ServerID = 4242
 	}
 	if options.ReadyTimeout == 0 {
 		options.ReadyTimeout = 30 * time.Second
 	}
-	return &Daemon{options: options}, nil
+	d := &Daemon{options: options}
+	for _, address := range []*string{&d.options.Listen, &d.options.HTTP} {
+		if *address != "" {
+			continue
+		}
+		port, release, err := testenv.ReservePort()
+		if err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		d.release = append(d.release, release)
+		*address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	}
+	return d, nil
 }
 
-// FreeAddress is a loopback address with a port that was free a moment ago.
-func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// Close kills the process if it runs and gives its ports back. It may be called again.
+func (d *Daemon) Close() error {
+	err := d.Kill()
+	for _, release := range d.release {
+		release()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	d.release = nil
+	return err
 }
 
 // Listen is where downstreams connect.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv"
 )
 
@@ -27,9 +28,9 @@ type Line struct {
 // Table is a list of comparisons.
 type Table []Line
 
-// Equal reports whether every line is.
+// Equal reports whether every line is. No line at all proves nothing.
 func (t Table) Equal() bool {
-	return !slices.ContainsFunc(t, func(l Line) bool { return !l.Equal })
+	return len(t) > 0 && !slices.ContainsFunc(t, func(l Line) bool { return !l.Equal })
 }
 
 // Print writes the table.
@@ -59,15 +60,38 @@ func TimelineDir(sourceDir string) (string, error) {
 
 // End is the position behind the last event of a primary, as FILE:OFFSET.
 func End(ctx context.Context, primary *testenv.MySQL) (string, error) {
-	files, err := primary.BinlogFiles(ctx)
+	files, err := binlogFiles(ctx, primary)
 	if err != nil {
 		return "", err
 	}
-	if len(files) == 0 {
-		return "", errors.New("the primary has no binlog files")
-	}
 	last := files[len(files)-1]
 	return fmt.Sprintf("%s:%d", last.Name, last.Size), nil
+}
+
+// Behind is how many bytes the primary's files, as SHOW BINARY LOGS lists them, have
+// behind a position FILE:OFFSET. It is below 0 where the list is older than the position.
+func Behind(files []testenv.BinlogFile, position string) (int64, error) {
+	at, err := replication.ParsePosition(position)
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(files, func(f testenv.BinlogFile) bool { return f.Name == at.File })
+	if i < 0 {
+		return 0, fmt.Errorf("the primary has no file %s", at.File)
+	}
+	behind := -at.Offset
+	for _, f := range files[i:] {
+		behind += f.Size
+	}
+	return behind, nil
+}
+
+func binlogFiles(ctx context.Context, primary *testenv.MySQL) ([]testenv.BinlogFile, error) {
+	files, err := primary.BinlogFiles(ctx)
+	if err == nil && len(files) == 0 {
+		err = errors.New("the primary has no binlog files")
+	}
+	return files, err
 }
 
 // Files compares every binlog file of the primary with ours of the same name in
@@ -75,7 +99,7 @@ func End(ctx context.Context, primary *testenv.MySQL) (string, error) {
 // the in-use bit of its FORMAT_DESCRIPTION does not count: the server clears it
 // when it closes the file and whenever it sends it.
 func Files(ctx context.Context, primary *testenv.MySQL, dir string) (Table, error) {
-	list, err := primary.BinlogFiles(ctx)
+	list, err := binlogFiles(ctx, primary)
 	if err != nil {
 		return nil, err
 	}
@@ -85,12 +109,7 @@ func Files(ctx context.Context, primary *testenv.MySQL, dir string) (Table, erro
 		if err := primary.ReadBinlog(ctx, f.Name, &theirs); err != nil {
 			return nil, err
 		}
-		ours, err := os.ReadFile(filepath.Join(dir, f.Name))
-		if err != nil {
-			table = append(table, Line{f.Name, false, err.Error()})
-			continue
-		}
-		table = append(table, compareFile(f.Name, ours, theirs.Bytes(), i == len(list)-1))
+		table = append(table, compareFile(filepath.Join(dir, f.Name), theirs.Bytes(), i == len(list)-1))
 	}
 	return table, nil
 }
@@ -99,7 +118,14 @@ func Files(ctx context.Context, primary *testenv.MySQL, dir string) (Table, erro
 // magic number, 17 bytes into the event's header. The in-use flag is bit 0.
 const flagsOffset = 4 + 17
 
-func compareFile(name string, ours, theirs []byte, open bool) Line {
+// compareFile compares the file at path with what the primary's file of the same
+// name holds. open: the primary still writes to it.
+func compareFile(path string, theirs []byte, open bool) Line {
+	name := filepath.Base(path)
+	ours, err := os.ReadFile(path)
+	if err != nil {
+		return Line{name, false, err.Error()}
+	}
 	detail := fmt.Sprintf("%d bytes", len(theirs))
 	if open && len(theirs) > flagsOffset && theirs[flagsOffset]&1 != 0 {
 		theirs = bytes.Clone(theirs)
@@ -136,6 +162,12 @@ func Tables(ctx context.Context, primary, replica *testenv.MySQL) (Table, error)
 	if err != nil {
 		return nil, err
 	}
+	return compareTables(ours, theirs), nil
+}
+
+// compareTables compares two servers' checksums by schema.table. A table that only
+// one of them has differs.
+func compareTables(ours, theirs map[string]string) Table {
 	names := make([]string, 0, len(theirs))
 	for name := range theirs {
 		names = append(names, name)
@@ -154,5 +186,5 @@ func Tables(ctx context.Context, primary, replica *testenv.MySQL) (Table, error)
 		}
 		table = append(table, line)
 	}
-	return table, nil
+	return table
 }

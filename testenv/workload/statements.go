@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -53,32 +54,48 @@ func randomBytes(random *rand.Rand, n int) []byte {
 	return b
 }
 
-// big writes one transaction of BigBytes: rows of several megabytes, and keeps
-// the table small again.
-func (l *Load) big(ctx context.Context, tx *sql.Tx, random *rand.Rand) error {
+const (
+	bigRow  = 20 << 20 // bytes; its event needs more than one packet of the protocol
+	keepBig = 4        // big transactions whose rows stay, so that the table does not grow for ever
+)
+
+// big writes one transaction of BigBytes. The bytes are in the statements themselves,
+// so that every binlog format has to write them down.
+func (l *Load) big(ctx context.Context, conn *sql.Conn, worker int, random *rand.Rand) error {
 	table := l.options.Database + ".big"
-	const row = 8 << 20
-	block := randomBytes(random, 1<<10)
-	for left := l.options.BigBytes; left > 0; left -= row {
-		repeat := min(left, row) / len(block)
-		if _, err := tx.ExecContext(ctx, "INSERT INTO "+table+" (data) VALUES (REPEAT(?, ?))", block, repeat); err != nil {
+	if l.bigBegun.Add(1)%keepBig == 0 {
+		if _, err := conn.ExecContext(ctx, "TRUNCATE TABLE "+table); err != nil {
 			return err
 		}
 	}
-	_, err := tx.ExecContext(ctx, "DELETE FROM "+table+" ORDER BY id LIMIT 1")
+	block := randomBytes(random, 1<<10)
+	err := l.rows(ctx, conn, worker, func(tx *sql.Tx) error {
+		for left := l.options.BigBytes; left > 0; left -= bigRow {
+			row := bytes.Repeat(block, min(left, bigRow)/len(block)+1)[:min(left, bigRow)]
+			if _, err := tx.ExecContext(ctx, "INSERT INTO "+table+" (data) VALUES (?)", row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		l.Big.Add(1)
+	}
 	return err
 }
 
-// ddl creates, changes, empties and drops a table of the worker's own.
+// ddl creates, changes, empties and fills again a table of the worker's own, and
+// drops one beside it.
 func (l *Load) ddl(ctx context.Context, conn *sql.Conn, worker int, random *rand.Rand) error {
 	table := fmt.Sprintf("%s.ddl_%d", l.options.Database, worker)
 	for _, statement := range []string{
-		"DROP TABLE IF EXISTS " + table,
+		"DROP TABLE IF EXISTS " + table + ", " + table + "_copy",
 		"CREATE TABLE " + table + " (id INT PRIMARY KEY, v VARCHAR(20))",
 		fmt.Sprintf("INSERT INTO %s VALUES (1, 'one'), (2, 'two'), (%d, 'n')", table, 3+random.IntN(1000)),
 		fmt.Sprintf("ALTER TABLE %s ADD COLUMN extra_%d INT DEFAULT 7, ADD KEY (v)", table, random.IntN(10)),
-		"CREATE TABLE IF NOT EXISTS " + table + "_copy SELECT * FROM " + table,
+		"CREATE TABLE " + table + "_copy SELECT * FROM " + table,
 		"TRUNCATE TABLE " + table,
+		"INSERT INTO " + table + " SELECT * FROM " + table + "_copy",
 		"DROP TABLE " + table + "_copy",
 	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {

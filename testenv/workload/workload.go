@@ -25,7 +25,7 @@ type Options struct {
 	Database string        // created if missing; "" = "workload"
 	Workers  int           // connections; 0 = 4
 	Pause    time.Duration // between two transactions of one worker; 0 = none
-	BigEvery int           // every n-th transaction of a worker is a big one; 0 = never
+	BigEvery int           // every n-th transaction of a worker is a big one, whatever the format; 0 = never
 	BigBytes int           // payload of a big transaction; 0 = 64 MiB
 	DDL      bool          // create, alter, truncate and drop tables now and then
 	Formats  bool          // some sessions write STATEMENT and MIXED instead of ROW
@@ -39,7 +39,9 @@ type Load struct {
 	options      Options
 	db           *sql.DB
 	number       atomic.Int64
+	bigBegun     atomic.Int64
 	Transactions atomic.Int64 // committed
+	Big          atomic.Int64 // committed with BigBytes of payload
 	Errors       atomic.Int64
 	cancel       context.CancelFunc
 	wait         sync.WaitGroup
@@ -170,7 +172,7 @@ func (l *Load) transaction(ctx context.Context, conn *sql.Conn, worker int, rand
 		_, err := conn.ExecContext(ctx, "FLUSH BINARY LOGS")
 		return err
 	case o.BigEvery > 0 && n%o.BigEvery == o.BigEvery-1:
-		return l.rows(ctx, conn, worker, func(tx *sql.Tx) error { return l.big(ctx, tx, random) })
+		return l.big(ctx, conn, worker, random)
 	case o.DDL && random.IntN(100) == 0:
 		return l.ddl(ctx, conn, worker, random)
 	case o.MyISAM && random.IntN(20) == 0:

@@ -76,7 +76,9 @@ func run(ctx context.Context, o options) (equal bool, err error) {
 		fmt.Printf("\nEvery one of %d lines is equal.\n", len(table))
 	}
 	if o.keep {
-		p.explain()
+		if err := p.explain(o.binary); err != nil {
+			return false, err
+		}
 	}
 	return table.Equal(), nil
 }
@@ -128,11 +130,16 @@ func (p *parts) proxySpec() testenv.SourceSpec {
 	return spec
 }
 
+// outage is how long the proxy stays down.
+const outage = 2 * time.Second
+
 // underLoad shows the load for a while, with the proxy killed half-way, and then
 // waits until the replica has everything.
 func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
 	step("load on the primary for %s; the proxy is killed half-way", load)
-	running, err := workload.Start(ctx, p.primary.DB(), workload.Options{Seed: 1, DDL: true, Formats: true, MyISAM: true, Workers: 4, Pause: 2 * time.Millisecond, BigEvery: 2000, BigBytes: 24 << 20})
+	running, err := workload.Start(ctx, p.primary.DB(), workload.Options{
+		Seed: 1, DDL: true, Formats: true, MyISAM: true, Workers: 4, Pause: 5 * time.Millisecond, BigEvery: 150, BigBytes: 24 << 20,
+	})
 	if err != nil {
 		return err
 	}
@@ -143,7 +150,7 @@ func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
 		err = p.proxy.Kill()
 	}
 	if err == nil {
-		err = v.watch(ctx, time.Second)
+		err = v.watch(ctx, outage)
 	}
 	if err == nil {
 		v.say("the proxy is started again")
@@ -155,7 +162,7 @@ func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
 	if err := errors.Join(err, running.Stop()); err != nil {
 		return err
 	}
-	v.say("the load has ended after %d transactions; the replica catches up", running.Transactions.Load())
+	v.say("the load has ended after %d transactions, %d of them of 24 MiB; the replica catches up", running.Transactions.Load(), running.Big.Load())
 	set, err := p.primary.GTIDExecuted(ctx)
 	if err != nil {
 		return err
@@ -198,7 +205,11 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 	table = append(table, proof.GTIDs("gtid_executed of the proxy", st.Sources[0].Executed, theirs),
 		proof.GTIDs("gtid_executed of the replica", ours, theirs))
 	tables, err := proof.Tables(ctx, p.primary, p.replica)
-	return append(table, tables...), err
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := proof.Ledger(ctx, p.primary, p.replica, "workload.ledger")
+	return append(append(table, tables...), ledger), err
 }
 
 func (p *parts) stop() error {
@@ -207,7 +218,7 @@ func (p *parts) stop() error {
 	var errs []error
 	if p.proxy != nil {
 		_, err := p.proxy.Stop()
-		errs = append(errs, err)
+		errs = append(errs, err, p.proxy.Close())
 	}
 	for _, m := range []*testenv.MySQL{p.primary, p.replica} {
 		if m != nil {
@@ -215,20 +226,6 @@ func (p *parts) stop() error {
 		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(p.dataDir))...)
-}
-
-func (p *parts) explain() {
-	fmt.Printf(`
-Everything is still running:
-  primary   mysql -h127.0.0.1 -P%d -uroot -p%s
-  replica   mysql -h127.0.0.1 -P%d -uroot -p%s
-  proxy     mysqlbinlog --read-from-remote-server --host=%s --user=%s -p%s --get-server-public-key --to-last-log binlog.000001
-            (port of the proxy: %s; its files are in %s)
-            binlogproxy status --http=%s
-End it with:
-  kill %d; docker rm -f -v %.12s %.12s; rm -rf %s
-`, p.primary.Port(), testenv.RootPassword, p.replica.Port(), testenv.RootPassword, "127.0.0.1", testenv.ReplicationUser, testenv.ReplicationPassword,
-		p.proxy.Listen(), p.dataDir, p.proxy.HTTP(), p.proxy.PID(), p.primary.ContainerID(), p.replica.ContainerID(), p.dataDir)
 }
 
 func step(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }
