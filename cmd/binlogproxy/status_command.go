@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+type statusCommand struct {
+	HTTP    string        `name:"http" help:"Address of the daemon's HTTP listener." default:"127.0.0.1:9851" placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
+	Format  string        `help:"text or json." enum:"text,json" default:"text"`
+	Timeout time.Duration `help:"How long to wait for an answer." default:"5s"`
+}
+
+// Run prints the status. Its exit code is that of Status.verdict.
+func (c *statusCommand) Run(ctx context.Context, s streams) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+strings.TrimPrefix(c.HTTP, "http://")+"/status", nil)
+	if err != nil {
+		return &usageError{err}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return &daemonError{exitUnreachable, fmt.Errorf("no daemon answers at %s: %w", c.HTTP, err)}
+	}
+	defer response.Body.Close()
+	var st Status
+	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<20)).Decode(&st); err != nil {
+		return fmt.Errorf("the answer of %s is not a status: %w", c.HTTP, err)
+	}
+	if c.Format == "json" {
+		encoder := json.NewEncoder(s.out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(st)
+	} else {
+		err = printStatus(s.out, st)
+	}
+	if err != nil {
+		return err
+	}
+	return st.verdict()
+}
+
+// verdict is the error whose exit code says what is wrong for good: a source that
+// has stopped, else one whose history has a gap.
+func (st Status) verdict() error {
+	for _, s := range st.Sources {
+		if s.ExitCode != exitOK {
+			return &daemonError{s.ExitCode, fmt.Errorf("source %s has stopped: %s", s.Name, s.LastError)}
+		}
+	}
+	for _, s := range st.Sources {
+		if len(s.Gaps) > 0 {
+			return &daemonError{exitGap, fmt.Errorf("source %s: %d gaps in its history", s.Name, len(s.Gaps))}
+		}
+	}
+	return nil
+}
+
+// daemonError carries the exit code of a condition in another process.
+type daemonError struct {
+	code int
+	err  error
+}
+
+func (e *daemonError) Error() string { return e.err.Error() }
+func (e *daemonError) Unwrap() error { return e.err }
+
+func printStatus(out io.Writer, st Status) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "binlogproxy %s, up %s, ready: %v\n", st.Version, time.Since(st.Started).Round(time.Second), st.Ready)
+	for _, s := range st.Sources {
+		fmt.Fprintf(w, "\nsource %s\t%s\n", s.Name, s.State)
+		line := func(name, value string) {
+			if value != "" {
+				fmt.Fprintf(w, "  %s\t%s\n", name, value)
+			}
+		}
+		line("address", s.Server.Address)
+		if s.Server.Version != "" {
+			line("server", fmt.Sprintf("%s server_id %d %s", s.Server.Version, s.Server.ServerID, s.Server.ServerUUID))
+		}
+		if s.Received != "" {
+			line("received", s.Received+lag(s.LagBytes))
+		}
+		line("durable", s.Durable)
+		line("published", s.Published)
+		line("held", fmt.Sprintf("%d files, %d bytes", s.Files, s.Bytes))
+		line("gtid executed", oneLine(s.Executed))
+		line("gtid purged", oneLine(s.Purged))
+		if s.Stalled {
+			line("STALLED", "the disk is full: nothing is received until there is room")
+		}
+		for _, g := range s.Gaps {
+			line("GAP", fmt.Sprintf("behind %s, goes on with %s, missing %s: %s", g.From, g.Next, oneLine(g.Missing), g.Reason))
+		}
+		line("last error", s.LastError)
+		line("listen", s.Listen)
+		for _, d := range s.Downstream {
+			line("downstream", fmt.Sprintf("%s@%s server_id %d at %s%s", d.User, d.Host, d.ServerID, d.Position, lag(d.LagBytes)))
+		}
+	}
+	return w.Flush()
+}
+
+func lag(bytes int64) string {
+	switch {
+	case bytes < 0:
+		return ""
+	case bytes == 0:
+		return " (caught up)"
+	}
+	return " (" + strconv.FormatInt(bytes, 10) + " bytes behind)"
+}
+
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "") }
