@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"strconv"
 	"strings"
@@ -70,6 +71,9 @@ func newMetricBy(label string, kind prometheus.ValueType, name, help string, val
 	return metric{desc: prometheus.NewDesc("binlogproxy_"+name, help, []string{"source", label}, nil), kind: kind, values: values}
 }
 
+// unknown is the value of a metric that has none now.
+var unknown = math.NaN()
+
 var (
 	gauge   = prometheus.GaugeValue
 	counter = prometheus.CounterValue
@@ -94,8 +98,20 @@ var sourceMetrics = []metric{
 		func(s sample) float64 { number, _ := filePosition(s.status.Received); return number }),
 	newMetric(gauge, "source_position_bytes", "Offset received in that file.",
 		func(s sample) float64 { _, offset := filePosition(s.status.Received); return offset }),
-	newMetric(gauge, "source_lag_bytes", "Bytes that the source has and that were not received; -1 when unknown.",
-		func(s sample) float64 { return float64(s.status.LagBytes) }),
+	newMetric(gauge, "source_lag_bytes", "Bytes that the source has and that were not received; absent while unknown.",
+		func(s sample) float64 {
+			if s.status.LagBytes < 0 {
+				return unknown
+			}
+			return float64(s.status.LagBytes)
+		}),
+	newMetric(gauge, "source_last_durable_timestamp_seconds", "When events were last made durable; absent before the first.",
+		func(s sample) float64 {
+			if at := s.source.log.Stats().LastCommit; !at.IsZero() {
+				return seconds(&at)
+			}
+			return unknown
+		}),
 	newMetric(gauge, "source_last_event_timestamp_seconds", "Time of the last event received, by the source's clock.",
 		func(s sample) float64 { return seconds(s.status.LastEventTime) }),
 	newMetric(gauge, "source_last_heard_timestamp_seconds", "When the source last sent anything, heartbeats included.",
@@ -146,7 +162,9 @@ func (c *sourceCollector) Collect(ch chan<- prometheus.Metric) {
 		now := sample{s, s.status()}
 		for _, m := range sourceMetrics {
 			if m.value != nil {
-				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(now), s.config.Name)
+				if value := m.value(now); !math.IsNaN(value) {
+					ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, s.config.Name)
+				}
 				continue
 			}
 			for label, value := range m.values(now) {
