@@ -23,11 +23,20 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.binary, "binary", "bin/binlogproxy", "the proxy's `FILE`")
 	flag.IntVar(&o.kills, "kills", 50, "kills of the proxy")
-	flag.IntVar(&o.sealing, "sealing", 10, "kills of these that must hit a sealing")
-	flag.IntVar(&o.sourceKills, "source-kills", 5, "kills of the source")
-	flag.IntVar(&o.rotations, "rotations", 50, "rotations that the primary must have made by the end")
+	flag.IntVar(&o.sealing, "sealing", -1, "kills of these that must hit a sealing; -1 = a fifth, at most 10")
+	flag.IntVar(&o.sourceKills, "source-kills", -1, "kills of the source; -1 = a tenth of the proxy's, 1 to 5")
+	flag.IntVar(&o.rotations, "rotations", -1, "rotations that the primary must have made by the end; -1 = as many as kills")
 	flag.Uint64Var(&o.seed, "seed", 0, "of all choices; 0 = a new one")
 	flag.Parse()
+	if o.sealing < 0 {
+		o.sealing = min(10, o.kills/5)
+	}
+	if o.sourceKills < 0 {
+		o.sourceKills = min(5, max(1, o.kills/10))
+	}
+	if o.rotations < 0 {
+		o.rotations = o.kills
+	}
 	if o.seed == 0 {
 		o.seed = rand.Uint64()>>1 + 1
 	}
@@ -36,7 +45,7 @@ func main() {
 	err := torture(ctx, o)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "torture: %v\nrepeat with SEED=%d\n", err, o.seed)
+		fmt.Fprintf(os.Stderr, "torture: %v\nrepeat with: make torture KILLS=%d SEED=%d\n", err, o.kills, o.seed)
 		os.Exit(1)
 	}
 	fmt.Printf("torture: nothing was lost, doubled or moved (seed %d, %s)\n", o.seed, time.Since(begin).Round(time.Second))

@@ -49,7 +49,11 @@ func (b *bench) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	table = append(table, tables...)
+	ledger, err := proof.Ledger(ctx, b.primary, b.replica, "workload.ledger")
+	if err != nil {
+		return err
+	}
+	table = append(append(table, tables...), ledger)
 	if err := table.Print(os.Stdout); err != nil {
 		return err
 	}
@@ -67,7 +71,7 @@ func (b *bench) stop() error {
 		errs = append(errs, b.load.Stop())
 	}
 	if b.proxy != nil {
-		errs = append(errs, b.proxy.Kill())
+		errs = append(errs, b.proxy.Close())
 	}
 	if b.upstream != nil {
 		b.upstream.Close()

@@ -30,8 +30,11 @@ type bench struct {
 	dataDir          string
 	load             *workload.Load
 
-	kills, sealing, sourceKills, cuts int
+	kills, sealing, sourceKills, cuts, rotations int
 }
+
+// bigBytes is the size of the big transactions.
+const bigBytes = 64 << 20
 
 func torture(ctx context.Context, o options) (err error) {
 	say("seed %d", o.seed)
@@ -48,14 +51,14 @@ func torture(ctx context.Context, o options) (err error) {
 			return fmt.Errorf("after %d kills: %w\n%s", b.kills, err, b.proxy.Tail())
 		}
 	}
-	if err := b.untilRotations(ctx); err != nil {
+	if err := b.untilEnough(ctx); err != nil {
 		return err
 	}
 	if err := b.load.Stop(); err != nil {
 		return err
 	}
-	say("%d transactions (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of the source; %d cut connections",
-		b.load.Transactions.Load(), b.load.Errors.Load(), b.kills, b.sealing, b.sourceKills, b.upstream.Cuts()+b.downstream.Cuts())
+	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of the source; %d connections cut before the proxy, %d behind it",
+		b.load.Transactions.Load(), b.load.Big.Load(), bigBytes>>20, b.load.Errors.Load(), b.kills, b.sealing, b.sourceKills, b.upstream.Cuts(), b.downstream.Cuts())
 	return b.prove(ctx)
 }
 
@@ -89,7 +92,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	if b.load, err = workload.Start(ctx, b.primary.DB(), workload.Options{
-		Seed: b.options.seed, Workers: 6, BigEvery: 300, BigBytes: 64 << 20, Flush: 40, DDL: true, Formats: true, KeepOn: true,
+		Seed: b.options.seed, Workers: 6, BigEvery: min(300, 100+20*b.options.kills), BigBytes: bigBytes, Flush: 40, DDL: true, Formats: true, KeepOn: true,
 	}); err != nil {
 		return err
 	}
@@ -197,10 +200,11 @@ func (b *bench) catalog() (begun, sealed int, err error) {
 	return strings.Count(string(text), `"begin":`), strings.Count(string(text), `"sealed":`), nil
 }
 
-// cut ends connections on one side, now or when some more bytes have passed.
+// cut ends connections, now or when some more bytes have passed; on one side and
+// the next time on the other.
 func (b *bench) cut() {
 	side := b.upstream
-	if b.random.IntN(2) == 0 {
+	if b.cuts%2 == 1 {
 		side = b.downstream
 	}
 	b.cuts++
@@ -223,21 +227,58 @@ func (b *bench) killSource(ctx context.Context) error {
 	return b.primary.Start(ctx)
 }
 
-// untilRotations lets the load go on until the primary has rotated often enough.
-func (b *bench) untilRotations(ctx context.Context) error {
+// enoughLimit is how long the load may go on after the last kill.
+const enoughLimit = 5 * time.Minute
+
+// untilEnough lets the load go on until the run has met all it is for. Connections
+// that no fault has cut by now are cut here.
+func (b *bench) untilEnough(ctx context.Context) error {
+	say("the load goes on until there were %d rotations, a transaction of %d MiB and cut connections on both sides", b.options.rotations, bigBytes>>20)
+	limit := time.Now().Add(enoughLimit)
 	for {
 		files, err := b.primary.BinlogFiles(ctx)
 		if err != nil {
 			return err
 		}
-		if len(files) > b.options.rotations {
-			say("the primary has %d files", len(files))
+		b.rotations = len(files) - 1
+		for _, side := range []*faultproxy.Proxy{b.upstream, b.downstream} {
+			if side.Cuts() == 0 {
+				side.Cut(true)
+			}
+		}
+		missed := b.missed()
+		if missed == nil {
 			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("the load went on for %s: %w", enoughLimit, missed)
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
+}
+
+// missed says what a run without it would not have put to the test.
+func (b *bench) missed() error {
+	var errs []error
+	for _, c := range []struct {
+		what      string
+		have, due int
+	}{
+		{"kills of the proxy", b.kills, b.options.kills},
+		{"kills within a sealing", b.sealing, b.options.sealing},
+		{"kills of the source", b.sourceKills, b.options.sourceKills},
+		{"rotations", b.rotations, b.options.rotations},
+		{"cut connections before the proxy", b.upstream.Cuts(), 1},
+		{"cut connections behind the proxy", b.downstream.Cuts(), 1},
+		{"big transactions", int(b.load.Big.Load()), 1},
+	} {
+		if c.have < c.due {
+			errs = append(errs, fmt.Errorf("%s: %d of %d", c.what, c.have, c.due))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
