@@ -62,6 +62,16 @@ func (l *Log) copyLocked(p []byte) error {
 	}
 }
 
+// refused says that no calls are taken any more.
+func (l *Log) refused() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
 // readyLocked says why nothing can be taken, if so.
 func (l *Log) readyLocked() error {
 	switch {
@@ -120,6 +130,9 @@ func (l *Log) settleLocked() error {
 		}
 	}
 	for (l.busy || len(l.active.data) > 0) && l.fault == nil && l.stop == nil {
+		if l.closed && !l.closing { // what is left is for Close
+			return ErrClosed
+		}
 		l.flushLocked()
 		l.cond.Wait()
 	}

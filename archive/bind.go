@@ -44,7 +44,7 @@ func (l *Log) bind(id Identity) error {
 		ServerUUID: id.ServerUUID.String(), ServerID: id.ServerID,
 	}
 	dir := path.Join(l.dir, t.dir())
-	if err := makeDir(l.fs, dir); err != nil {
+	if err := MakeDir(l.fs, dir); err != nil {
 		return l.diskError("create directory", dir, err)
 	}
 	// A process that died may have made the source's directory and not synced it.

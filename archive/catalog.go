@@ -115,6 +115,7 @@ type catalog struct {
 	file   Handle
 	size   int64 // what is known to be fsynced
 	broken bool  // an append failed: what stands behind size is not to be believed
+	redo   int64 // from here to size the disk may lack what is read: not yet written over itself
 }
 
 // append adds a record. When it returns nil the record is durable.
@@ -137,6 +138,7 @@ func (c *catalog) append(r record) error {
 	}
 	c.broken = false
 	c.size += int64(len(line))
+	c.redo = c.size
 	return nil
 }
 
@@ -161,10 +163,13 @@ func (c *catalog) repairLocked() error {
 	if err := f.Truncate(c.size); err != nil {
 		return &DiskError{Op: "truncate", File: c.path, Err: err}
 	}
+	if err := rewrite(f, c.redo, c.size); err != nil {
+		return &DiskError{Op: "write", File: c.path, Err: err}
+	}
 	if err := syncFile(f); err != nil {
 		return &DiskError{Op: "fsync", File: c.path, Err: err}
 	}
-	c.broken = false
+	c.broken, c.redo = false, c.size
 	return nil
 }
 

@@ -53,14 +53,15 @@ type Handle interface {
 	Sync() error
 }
 
-// makeDir makes dir and its missing parents, durably.
-func makeDir(fsys FS, dir string) error {
+// MakeDir makes dir and its missing parents. When it returns, they are durable.
+func MakeDir(fsys FS, dir string) error {
+	dir = path.Clean(dir)
 	if _, err := fsys.ReadDir(dir); err == nil {
 		return nil
 	}
 	parent := path.Dir(dir)
 	if parent != dir && parent != "." {
-		if err := makeDir(fsys, parent); err != nil {
+		if err := MakeDir(fsys, parent); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ type Log struct {
 	stop      error // why nothing is written any more
 	compare   *comparison
 	closed    bool // no calls are taken any more
+	closing   bool // Close was called
 	finishing bool // the committer is to end
 	done      chan struct{}
 
@@ -107,7 +108,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	l.view.Store(&view{changed: make(chan struct{})})
 	l.buffers.New = func() any { b := make([]byte, opts.ReadBuffer); return &b }
 	l.sealer.init()
-	if err := makeDir(l.fs, l.dir); err != nil {
+	if err := MakeDir(l.fs, l.dir); err != nil {
 		return nil, &DiskError{Op: "create directory", File: l.dir, Err: err}
 	}
 	if err := l.lockDir(); err != nil {
@@ -124,18 +125,30 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 
 func newBatch(size int) *batch { return &batch{data: make([]byte, 0, size)} }
 
-// Close commits what was appended up to the last whole event, waits for complete
-// files to be sealed, records the mark and releases the directory. It may be called
-// more than once. Its error is that of the commit: what was not committed was not
-// acknowledged and will be fetched again.
+// Stop lets the receiving side end, though a disk operation may hang: its calls
+// return ErrClosed from now on, also those that wait for room or for a commit.
+// Nothing else changes; Close is still to be called.
+func (l *Log) Stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.cond.Broadcast()
+}
+
+// Close commits what was appended up to the last whole event, records the mark and
+// releases the directory. Complete files that cannot be sealed within half a second are
+// left to the next Open. It may be called more than once. Its error is that of the
+// commit: what was not committed was not acknowledged and will be fetched again.
+//
+// It waits for the disk operation that is under way, however long that takes.
 func (l *Log) Close() error {
 	l.mu.Lock()
-	if l.closed {
+	if l.closing {
 		l.mu.Unlock()
 		<-l.done
 		return nil
 	}
-	l.closed = true
+	l.closed, l.closing = true, true
 	l.cond.Broadcast()
 	err := l.settleLocked()
 	if err == nil {
@@ -149,7 +162,6 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	l.sealer.close()
 	<-l.done
-	<-l.sealer.done
 	l.release()
 	return err
 }

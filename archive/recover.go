@@ -36,9 +36,23 @@ func (l *Log) recover(ctx context.Context) error {
 		return err
 	}
 	l.logger.Error("damage: what stands before it is served, nothing is written", "err", err)
-	l.stop = err
+	l.stop, l.fault = err, nil
 	l.sealer.queue = nil
-	l.publish(func(v *view) { v.Stopped, v.damage = err, err })
+	l.publish(func(v *view) { v.Stopped, v.damage, v.Stalled = err, err, false })
+	return nil
+}
+
+// unlessFull makes of an error that the disk is full the log's fault: what is proven
+// is served all the same, and Resume repairs the rest when there is room.
+func (l *Log) unlessFull(err error) error {
+	if !isFull(err) {
+		return err
+	}
+	l.logger.Error("the disk is full: what is held is served, nothing is received until there is room", "err", err)
+	if l.fault == nil {
+		l.fault = err
+	}
+	l.publish(func(v *view) { v.Stalled = true })
 	return nil
 }
 
@@ -115,12 +129,12 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 		case err != nil: // damage behind: nothing that is not proven is touched or shown
 			return err
 		case i < len(held)-1:
-			err := l.recoverComplete(h, held[i+1].begin.After, nil)
+			err := l.recoverComplete(ctx, h, held[i+1].begin.After, nil)
 			if err != nil {
 				return err
 			}
 		default:
-			return l.recoverLast(h, m, damaged)
+			return l.recoverLast(ctx, h, m, damaged)
 		}
 	}
 	if err == nil && len(held) > 0 { // the last one is sealed: a cut file
@@ -198,7 +212,9 @@ func (l *Log) removeLeftovers(held []heldFile) error {
 		}
 		l.logger.Warn("removed a file that was never begun", "file", p, "bytes", size)
 		if err := l.fs.Remove(p); err != nil {
-			return &DiskError{Op: "remove", File: p, Err: err}
+			if err := l.unlessFull(&DiskError{Op: "remove", File: p, Err: err}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -41,18 +41,14 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 	if valid < len(b) {
 		l.logger.Warn("cut the torn last record of the catalog", "file", name, "offset", valid, "bytes", len(b)-valid)
 		l.counts.cutBytes.Add(int64(len(b) - valid))
-		if err := f.Truncate(int64(valid)); err != nil {
-			return held, &DiskError{Op: "truncate", File: name, Err: err}
-		}
 	}
-	l.catalog.size = int64(valid)
+	l.catalog.size, l.catalog.broken = int64(valid), true
 	if n := len(records); n > 0 {
-		if err := rewrite(f, records[n-1].offset, int64(valid)); err != nil {
-			return held, &DiskError{Op: "write", File: name, Err: err}
-		}
+		l.catalog.redo = records[n-1].offset
 	}
-	if err := syncFile(f); err != nil {
-		return held, &DiskError{Op: "fsync", File: name, Err: err}
+	// Events of the file that the last record begins prove that it is durable.
+	if err := l.unlessFull(l.catalog.repair()); err != nil {
+		return held, err
 	}
 	if err := syncDir(l.fs, l.timelineDir()); err != nil {
 		return held, &DiskError{Op: "fsync", File: l.timelineDir(), Err: err}

@@ -12,15 +12,27 @@ import (
 // cache may show what the disk does not have. Entries up to proven were durable: one of them
 // that reads well and says something else is damage.
 func (l *Log) rewriteIndex(of *openFile, proven int64) error {
+	rebuilt, err := l.rebuildIndex(of, proven)
+	if err != nil {
+		return err
+	}
+	return l.storeIndex(of, rebuilt)
+}
+
+// rebuildIndex is the part of rewriteIndex that only reads.
+func (l *Log) rebuildIndex(of *openFile, proven int64) ([]byte, error) {
 	name := l.indexPath(of.name)
 	stored, err := readFile(l.fs, name)
 	if err != nil {
-		return &DiskError{Op: "read", File: name, Err: err}
+		l.logger.Error("an index cannot be read", "file", name, "err", err)
+		stored = nil // what cannot be read proves nothing, like what was damaged
 	}
 	rebuilt := append(appendIndexHeader(nil, l.opts.IndexEvery), of.index...)
-	if err := l.checkIndex(of, name, stored, rebuilt, proven); err != nil {
-		return err
-	}
+	return rebuilt, l.checkIndex(of, name, stored, rebuilt, proven)
+}
+
+func (l *Log) storeIndex(of *openFile, rebuilt []byte) error {
+	name := l.indexPath(of.name)
 	if err := writeAt(of.idx, rebuilt, 0); err != nil {
 		return l.diskError("write", name, err)
 	}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -33,14 +34,14 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 
 // recoverComplete reads a file that is complete but not sealed, and has it sealed.
 // proof is what the next file's record says of it, or cut where it ends.
-func (l *Log) recoverComplete(h heldFile, proof *fileProof, cut *Gap) error {
+func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof, cut *Gap) error {
 	of, err := l.openHeld(h)
 	if err != nil {
 		return err
 	}
 	defer of.close()
 	name, s := l.filePath(of.name), l.newScanner(of)
-	end, size, err := l.scanWhole(s, proof, cut)
+	end, size, err := l.scanWhole(ctx, s, proof, cut)
 	var info File
 	if err == nil && end != size {
 		err = &DamageError{File: name, Offset: min(end, size), Expected: fmt.Sprintf("%d bytes", end), Found: fmt.Sprintf("%d bytes", size)}
@@ -53,7 +54,15 @@ func (l *Log) recoverComplete(h heldFile, proof *fileProof, cut *Gap) error {
 		return err
 	}
 	of.finish()
-	if err := l.rewriteIndex(of, replication.FirstEventOffset); err != nil {
+	rebuilt, err := l.rebuildIndex(of, replication.FirstEventOffset)
+	if err != nil {
+		return err
+	}
+	missing := []byte(nil) // of the index, where the disk is full: the sealer writes it
+	if err := l.storeIndex(of, rebuilt); isFull(err) {
+		missing = rebuilt
+	}
+	if err := l.unlessFull(err); err != nil {
 		return err
 	}
 	var c *Cut
@@ -66,13 +75,13 @@ func (l *Log) recoverComplete(h heldFile, proof *fileProof, cut *Gap) error {
 	}
 	info.Sealed = false
 	l.showRecovered(info, of.added, of.end.offset)
-	l.sealer.add(m)
+	l.sealer.queue = append(l.sealer.queue, &sealing{manifest: m, index: missing})
 	l.logger.Info("a complete file will be sealed", "file", name)
 	return nil
 }
 
 // scanWhole reads a complete file to the end that is known of it.
-func (l *Log) scanWhole(s *scanner, proof *fileProof, cut *Gap) (end, size int64, err error) {
+func (l *Log) scanWhole(ctx context.Context, s *scanner, proof *fileProof, cut *Gap) (end, size int64, err error) {
 	if size, err = s.of.data.Size(); err != nil {
 		return 0, 0, &DiskError{Op: "stat", File: l.filePath(s.of.name), Err: err}
 	}
@@ -81,8 +90,8 @@ func (l *Log) scanWhole(s *scanner, proof *fileProof, cut *Gap) (end, size int64
 	} else {
 		end = proof.Size
 	}
-	if err = s.run(min(end, size)); err != nil {
-		err = s.damage(l.filePath(s.of.name), err)
+	if err = s.run(ctx.Err, min(end, size)); err != nil {
+		err = s.unreadable(l.filePath(s.of.name), err)
 	}
 	return end, size, err
 }
@@ -97,9 +106,9 @@ func (l *Log) showDamaged(of *openFile) {
 
 // recoverLast reads the file that was being written, or, if a gap is recorded
 // behind it, cut.
-func (l *Log) recoverLast(h heldFile, m mark, markDamaged bool) error {
+func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged bool) error {
 	if gap, ok := l.gapBehind(h.begin.Seq); ok {
-		return l.recoverCut(h, gap)
+		return l.recoverCut(ctx, h, gap)
 	}
 	of, err := l.openHeld(h)
 	if err != nil {
@@ -108,8 +117,15 @@ func (l *Log) recoverLast(h heldFile, m mark, markDamaged bool) error {
 	if m.fileSeq != of.seq {
 		m = mark{fileSeq: of.seq, file: of.name, offset: replication.FirstEventOffset}
 	}
-	if err := l.recoverTail(of, m, markDamaged); err != nil {
-		l.showDamaged(of)
+	proven, err := l.recoverTail(ctx, of, m, markDamaged)
+	shown := of
+	if !proven {
+		shown = l.readAgain(ctx, of, m.offset)
+	}
+	if err != nil {
+		l.showDamaged(shown)
+	}
+	if err := l.unlessFull(err); err != nil {
 		of.close()
 		return err
 	}
@@ -120,12 +136,24 @@ func (l *Log) recoverLast(h heldFile, m mark, markDamaged bool) error {
 	l.active.reset(of.end.offset)
 	l.floor = m.offset
 	l.unproven.Store(of.end.offset > m.offset)
-	l.publishFile(of)
+	if err == nil {
+		l.publishFile(of)
+	}
 	return nil
 }
 
-func (l *Log) recoverCut(h heldFile, gap Gap) error {
-	if err := l.recoverComplete(h, nil, &gap); err != nil {
+// readAgain gives the account of a file up to the mark, where what stands behind
+// that was read and could not be proven.
+func (l *Log) readAgain(ctx context.Context, of *openFile, limit int64) *openFile {
+	fresh, s := l.withoutChecksums(of)
+	if err := s.run(ctx.Err, limit); err != nil {
+		l.logger.Error("what was read cannot be read again", "file", of.name, "err", err)
+	}
+	return &fresh
+}
+
+func (l *Log) recoverCut(ctx context.Context, h heldFile, gap Gap) error {
+	if err := l.recoverComplete(ctx, h, nil, &gap); err != nil {
 		return err
 	}
 	m := l.sealer.queue[len(l.sealer.queue)-1]
@@ -136,25 +164,26 @@ func (l *Log) recoverCut(h heldFile, gap Gap) error {
 }
 
 // recoverTail verifies a file up to the recorded mark, and behind it keeps what are
-// whole valid events. The rest is torn and cut.
-func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
+// whole valid events. The rest is torn and cut. On an error, proven says that what
+// of accounts for may be shown; else that is so up to the mark only.
+func (l *Log) recoverTail(ctx context.Context, of *openFile, m mark, markDamaged bool) (proven bool, err error) {
 	name, s := l.filePath(of.name), l.newScanner(of)
 	size, err := of.data.Size()
 	if err != nil {
-		return &DiskError{Op: "stat", File: name, Err: err}
+		return true, &DiskError{Op: "stat", File: name, Err: err}
 	}
-	if err := l.recoverProven(s, m, size); err != nil && sabotaged != cutBelowMark {
+	if err := l.recoverProven(ctx, s, m, size); err != nil && sabotaged != cutBelowMark {
 		if d, ok := err.(*DamageError); ok && of.end.tracker.Checksum() == replication.ChecksumNone {
 			d.Offset = l.provenBlocks(of)
 		}
-		return err
+		return true, err
 	}
 	if of.end.tracker.Checksum() == replication.ChecksumNone && of.end.offset > replication.FirstEventOffset {
 		if markDamaged {
-			return &DamageError{File: markPath(l.dir), Expected: "two slots: of a file without checksums only the mark tells what was acknowledged", Found: "a damaged one"}
+			return true, &DamageError{File: markPath(l.dir), Expected: "two slots: of a file without checksums only the mark tells what was acknowledged", Found: "a damaged one"}
 		}
-	} else if err := s.run(size); err != nil && isIOError(err) {
-		return &DiskError{Op: "read", File: name, Err: err}
+	} else if err := s.run(ctx.Err, size); err != nil && isIOError(err) {
+		return false, s.unreadable(name, err)
 	} else if of.end.tracker.Checksum() == replication.ChecksumNone && of.end.offset > m.offset {
 		*of, *s = l.withoutChecksums(of) // its first event was found, and no mark in the file
 	}
@@ -162,19 +191,23 @@ func (l *Log) recoverTail(of *openFile, m mark, markDamaged bool) error {
 		l.logger.Warn("cut a torn tail", "file", name, "offset", end, "bytes", size-end)
 		l.counts.cutBytes.Add(size - end)
 		if err := of.data.Truncate(end); err != nil {
-			return &DiskError{Op: "truncate", File: name, Err: err}
+			return false, &DiskError{Op: "truncate", File: name, Err: err}
 		}
 	}
 	if err := rewrite(of.data, min(m.offset, of.end.offset), of.end.offset); err != nil {
-		return &DiskError{Op: "write", File: name, Err: err}
+		return false, &DiskError{Op: "write", File: name, Err: err}
 	}
 	if err := syncFile(of.data); err != nil {
-		return &DiskError{Op: "fsync", File: name, Err: err}
+		return false, &DiskError{Op: "fsync", File: name, Err: err}
 	}
-	if err := l.rewriteIndex(of, m.offset); err != nil {
-		return err
+	rebuilt, err := l.rebuildIndex(of, m.offset)
+	if err != nil {
+		return true, err
 	}
-	return l.rewriteMark(m)
+	if err := l.rewriteMark(m); err != nil {
+		return true, err
+	}
+	return true, l.unlessFull(l.storeIndex(of, rebuilt)) // Resume rebuilds it again
 }
 
 // rewriteMark makes the mark that was found durable: it may only have been in the
@@ -213,12 +246,12 @@ func (l *Log) withoutChecksums(of *openFile) (openFile, scanner) {
 }
 
 // recoverProven reads what stands before the mark; all of it must verify.
-func (l *Log) recoverProven(s *scanner, m mark, size int64) error {
+func (l *Log) recoverProven(ctx context.Context, s *scanner, m mark, size int64) error {
 	name := l.filePath(s.of.name)
-	err := s.run(min(m.offset, size))
+	err := s.run(ctx.Err, min(m.offset, size))
 	switch {
 	case err != nil:
-		return s.damage(name, err)
+		return s.unreadable(name, err)
 	case size < m.offset:
 		return &DamageError{File: name, Offset: size, Expected: fmt.Sprintf("%d bytes, which MARK proves durable", m.offset), Found: fmt.Sprintf("%d bytes", size)}
 	case m.sequence > 0 && (s.of.end.block != m.block || s.of.sum.block != m.blockCRC):

@@ -60,6 +60,9 @@ func (l *Log) repairLocked() error {
 	l.in.abort()
 	full := isFull(l.fault)
 	if err := l.doLocked(func() error { return l.repair(full) }); err != nil {
+		if l.closed {
+			return err
+		}
 		l.fault = nil
 		l.failLocked(err)
 		return err
@@ -99,7 +102,7 @@ func (l *Log) repair(full bool) error {
 		return err
 	}
 	s := l.newScanner(of)
-	if err := s.run(end); err != nil {
+	if err := s.run(l.refused, end); err != nil {
 		of.close()
 		return s.damage(name, err)
 	}
@@ -135,6 +138,11 @@ func (l *Log) reopen(of *openFile, end int64, full bool) error {
 	}
 	if err := of.data.Truncate(end); err != nil {
 		return l.diskError("truncate", name, err)
+	}
+	if l.unproven.Load() { // recovery may have found the disk full before it had done so
+		if err := rewrite(of.data, min(l.floor, end), end); err != nil {
+			return l.diskError("write", name, err)
+		}
 	}
 	if err := l.sync(of.data, name); err != nil {
 		return err

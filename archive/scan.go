@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,8 +30,9 @@ func (l *Log) newScanner(of *openFile) *scanner {
 }
 
 // run goes on to limit. An error says why the bytes behind s.of.end are not the
-// next events; it may be run again from there.
-func (s *scanner) run(limit int64) error {
+// next events, or is what interrupted gave, which is asked before each buffer; it
+// may be run again from there.
+func (s *scanner) run(interrupted func() error, limit int64) error {
 	if s.of.end.offset == replication.FirstEventOffset {
 		var magic [4]byte
 		if n, err := s.of.data.ReadAt(magic[:], 0); n < len(magic) || magic != replication.FileMagic {
@@ -38,6 +40,9 @@ func (s *scanner) run(limit int64) error {
 		}
 	}
 	for {
+		if err := interrupted(); err != nil {
+			return err
+		}
 		base := s.chunks.offset
 		data, part, err := s.chunks.next(limit)
 		if err == io.EOF {
@@ -132,6 +137,9 @@ func (s *scanner) end(data []byte) error {
 
 // damage turns what run returned into an error that names the place.
 func (s *scanner) damage(name string, err error) error {
+	if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err // interrupted
+	}
 	d := &DamageError{File: name, Offset: s.of.end.offset, Expected: "a whole event", Found: err.Error()}
 	var sum *replication.ChecksumError
 	switch {
@@ -143,6 +151,16 @@ func (s *scanner) damage(name string, err error) error {
 		return &DiskError{Op: "read", File: name, Err: err}
 	}
 	return d
+}
+
+// unreadable is damage, where bytes that the disk refuses to read are damage too:
+// one source is to stop there and not all to end.
+func (s *scanner) unreadable(name string, err error) error {
+	err = s.damage(name, err)
+	if d, ok := err.(*DiskError); ok {
+		return &DamageError{File: name, Offset: s.of.end.offset, Expected: "an event that can be read", Found: d.Err.Error()}
+	}
+	return err
 }
 
 // isIOError tells what the disk refused from what it returned.

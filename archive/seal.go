@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"io"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // sealer is the queue of complete files that are not yet in the catalog, and the
@@ -15,10 +17,19 @@ import (
 type sealer struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
-	queue   []manifest
+	queue   []*sealing
 	waiting bool // the first of the queue failed: a kick tries again
 	closing bool
+	ending  atomic.Bool // what is left of the queue is left to the next Open
 	done    chan struct{}
+
+	failedSyncs int // since a file was sealed; only the goroutine's
+}
+
+// sealing is a complete file on its way into the catalog.
+type sealing struct {
+	manifest
+	index []byte // to be written over what stands there, before that is believed; nil = what stands there is good
 }
 
 func (s *sealer) init() {
@@ -28,7 +39,7 @@ func (s *sealer) init() {
 
 func (s *sealer) add(m manifest) {
 	s.mu.Lock()
-	s.queue = append(s.queue, m)
+	s.queue = append(s.queue, &sealing{manifest: m})
 	s.waiting = false
 	s.cond.Signal()
 	s.mu.Unlock()
@@ -41,12 +52,19 @@ func (s *sealer) kick() {
 	s.mu.Unlock()
 }
 
-// close lets the goroutine end when the queue is empty or cannot be worked off.
+// sealTime is how long Close may go on with the queue; the next Open seals the rest.
+// Tests, on busy machines, allow more.
+var sealTime = 500 * time.Millisecond
+
+// close waits until the queue is empty or cannot be worked off, or sealTime is over.
 func (s *sealer) close() {
 	s.mu.Lock()
 	s.closing = true
 	s.cond.Signal()
 	s.mu.Unlock()
+	timer := time.AfterFunc(sealTime, func() { s.ending.Store(true) })
+	defer timer.Stop()
+	<-s.done
 }
 
 func (l *Log) sealLoop() {
@@ -54,7 +72,7 @@ func (l *Log) sealLoop() {
 	defer close(s.done)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
+	for !s.ending.Load() {
 		if ready := len(s.queue) > 0 && !s.waiting; !ready {
 			if s.closing {
 				return
@@ -62,9 +80,9 @@ func (l *Log) sealLoop() {
 			s.cond.Wait()
 			continue
 		}
-		m := s.queue[0]
+		f := s.queue[0]
 		s.mu.Unlock()
-		err := l.seal(m)
+		err := l.seal(f)
 		if permanent(err) {
 			l.stopWith(err)
 		}
@@ -72,20 +90,26 @@ func (l *Log) sealLoop() {
 		switch {
 		case err == nil:
 			s.queue = s.queue[1:]
+		case errors.Is(err, ErrClosed):
+			return
 		case permanent(err):
 			s.queue = nil
 		default:
 			s.waiting = true
-			l.logger.Warn("a complete file could not be sealed, it will be tried again", "file", m.Name, "err", err)
+			l.logger.Warn("a complete file could not be sealed, it will be tried again", "file", f.Name, "err", err)
 		}
 	}
 }
 
 // seal reads a complete file back, compares it with what was summed while it was
 // written, and enters it into the catalog.
-func (l *Log) seal(m manifest) error {
+func (l *Log) seal(f *sealing) error {
+	m := &f.manifest
 	name := l.filePath(m.Name)
 	sha, crc, size, err := l.hashFile(name)
+	if errors.Is(err, ErrClosed) {
+		return err
+	}
 	if err != nil {
 		return &DiskError{Op: "read", File: name, Err: err}
 	}
@@ -94,12 +118,17 @@ func (l *Log) seal(m manifest) error {
 			Found: fmt.Sprintf("%d bytes with CRC32C %s", size, crcHex(crc))}
 	}
 	m.SHA256 = hex.EncodeToString(sha)
-	if err := l.sealIndex(&m); err != nil {
+	if err := l.sealIndex(f); err != nil {
 		return err
 	}
-	if err := l.catalog.append(record{Sealed: &m}); err != nil {
+	l.counts.syncs.Add(1)
+	if err := l.catalog.append(record{Sealed: m}); err != nil {
+		if d, ok := err.(*DiskError); ok {
+			return l.sealError(d.Op, d.File, d.Err)
+		}
 		return err
 	}
+	l.sealer.failedSyncs = 0
 	info, err := m.info()
 	if err != nil {
 		return err
@@ -112,6 +141,7 @@ func (l *Log) seal(m manifest) error {
 
 const hashBuffer = 1 << 20
 
+// hashFile reads a file. It returns ErrClosed when the log no longer waits for it.
 func (l *Log) hashFile(name string) (sha []byte, crc uint32, size int64, err error) {
 	f, err := l.fs.OpenFile(name, ReadOnly)
 	if err != nil {
@@ -121,6 +151,9 @@ func (l *Log) hashFile(name string) (sha []byte, crc uint32, size int64, err err
 	h := sha256.New()
 	buf := make([]byte, hashBuffer)
 	for {
+		if l.sealer.ending.Load() {
+			return nil, 0, 0, ErrClosed
+		}
 		n, err := f.ReadAt(buf, size)
 		h.Write(buf[:n])
 		crc = crc32.Update(crc, castagnoli, buf[:n])
@@ -134,29 +167,54 @@ func (l *Log) hashFile(name string) (sha []byte, crc uint32, size int64, err err
 	}
 }
 
-// sealIndex makes the index durable and puts its sum into the manifest.
-func (l *Log) sealIndex(m *manifest) error {
-	name := l.indexPath(m.Name)
-	f, err := l.fs.OpenFile(name, ReadWrite)
+// sealIndex makes the index durable and puts its sum into the manifest. What an
+// fsync that failed was to make durable, the kernel may have dropped: the next try
+// writes all of it again.
+func (l *Log) sealIndex(f *sealing) error {
+	name := l.indexPath(f.Name)
+	h, err := l.fs.OpenFile(name, ReadWrite)
 	if err != nil {
 		return &DiskError{Op: "open", File: name, Err: err}
 	}
-	err = syncFile(f)
-	f.Close()
-	if err != nil {
-		return &DiskError{Op: "fsync", File: name, Err: err}
-	}
-	b, err := readFile(l.fs, name)
-	if err != nil {
-		return &DiskError{Op: "read", File: name, Err: err}
+	defer h.Close()
+	b := f.index
+	if b == nil {
+		if b, err = readFile(l.fs, name); err != nil {
+			return &DiskError{Op: "read", File: name, Err: err}
+		}
 	}
 	entries, _, valid, err := decodeIndex(b)
-	if err == nil && (valid < len(b) || len(entries) == 0 || entries[len(entries)-1].offset != m.Size) {
+	if err == nil && (valid < len(b) || len(entries) == 0 || entries[len(entries)-1].offset != f.Size) {
 		err = errors.New("it does not end with the file")
 	}
 	if err != nil {
 		return &DamageError{File: name, Offset: int64(valid), Expected: "an index of the whole file", Found: err.Error()}
 	}
-	m.IndexSize, m.IndexCRC32C = int64(len(b)), crcHex(crc32.Checksum(b, castagnoli))
+	if f.index != nil {
+		if err := writeAt(h, b, 0); err != nil {
+			return l.sealError("write", name, err)
+		}
+		if err := h.Truncate(int64(len(b))); err != nil {
+			return l.sealError("truncate", name, err)
+		}
+	}
+	l.counts.syncs.Add(1)
+	if err := syncFile(h); err != nil {
+		f.index = b
+		return l.sealError("fsync", name, err)
+	}
+	f.IndexSize, f.IndexCRC32C = int64(len(b)), crcHex(crc32.Checksum(b, castagnoli))
 	return nil
+}
+
+// sealError is diskError for the sealer, which counts its own failed fsyncs: commits
+// may go well between them.
+func (l *Log) sealError(op, name string, err error) error {
+	e := &DiskError{Op: op, File: name, Err: err}
+	if op == "fsync" && !e.Full() {
+		l.sealer.failedSyncs++
+		l.counts.syncFailures.Add(1)
+		e.final = l.sealer.failedSyncs > 1
+	}
+	return e
 }

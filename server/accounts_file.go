@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,16 @@ func OpenAccounts(path string, configured []Account) (*Accounts, error) {
 	return set, writeAccounts(path, accounts)
 }
 
+// AccountsFileError says that the disk did not let the file of accounts be read or
+// replaced.
+type AccountsFileError struct {
+	Path string
+	Err  error
+}
+
+func (e *AccountsFileError) Error() string { return fmt.Sprintf("accounts file %s: %v", e.Path, e.Err) }
+func (e *AccountsFileError) Unwrap() error { return e.Err }
+
 // accountsFile is the file's content. Version 1 has everything below.
 type accountsFile struct {
 	Version  int             `json:"version"`
@@ -58,7 +69,7 @@ func readAccounts(path string) (map[string]Account, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
+		return nil, &AccountsFileError{path, err}
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("accounts file %s has mode %04o, others can read it: chmod 600 it and change the passwords",
@@ -66,7 +77,7 @@ func readAccounts(path string) (map[string]Account, error) {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
+		return nil, &AccountsFileError{path, err}
 	}
 	var file accountsFile
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -99,7 +110,8 @@ func decodeHex(dst []byte, text string) error {
 	return nil
 }
 
-// writeAccounts replaces the file atomically and durably.
+// writeAccounts replaces the file atomically and durably. What stands there already
+// is not written again: a restart must not need room on the disk.
 func writeAccounts(path string, accounts []Account) error {
 	file := accountsFile{Version: accountsVersion, Accounts: []storedAccount{}}
 	for _, a := range accounts {
@@ -110,8 +122,12 @@ func writeAccounts(path string, accounts []Account) error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	if err := atomicfile.Replace(path, append(data, '\n')); err != nil {
-		return fmt.Errorf("accounts file %s: %w", path, err)
+	data = append(data, '\n')
+	if held, err := os.ReadFile(path); err == nil && bytes.Equal(held, data) {
+		return nil
+	}
+	if err := atomicfile.Replace(path, data); err != nil {
+		return &AccountsFileError{path, err}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,5 +104,44 @@ func TestAccountsDoNotPrint(t *testing.T) {
 				t.Errorf("%s prints a secret", verb)
 			}
 		}
+	}
+}
+
+// A restart must not need room on the disk for what stands there already.
+func TestAccountsFileIsWrittenOnlyIfItChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "accounts.json")
+	var before os.FileInfo
+	for i, password := range []string{"a", "a", "b"} {
+		account, err := NewAccount(testUser, []byte(password), ReplicationSlave)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenAccounts(path, []Account{account}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 && os.SameFile(before, info) != (password == "a") {
+			t.Errorf("password %d: replaced %v", i, !os.SameFile(before, info))
+		}
+		before = info
+	}
+}
+
+// It is no mistake of the configuration when the disk refuses the file.
+func TestAccountsFileThatTheDiskRefusesIsItsOwnError(t *testing.T) {
+	account, err := NewAccount(testUser, []byte(testPassword), ReplicationSlave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "missing", "accounts.json")
+	var disk *AccountsFileError
+	if _, err := OpenAccounts(path, []Account{account}); !errors.As(err, &disk) || disk.Path != path {
+		t.Error(err)
+	}
+	if _, err := OpenAccounts(t.TempDir(), []Account{account}); err == nil || errors.As(err, &disk) {
+		t.Error("a folder, open to others, in its place:", err)
 	}
 }

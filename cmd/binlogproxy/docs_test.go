@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,12 +32,12 @@ func TestEveryMetricIsInTheDocumentAndTheOtherWayRound(t *testing.T) {
 		Address: "127.0.0.1:1", User: "u", ServerID: 1, Listen: config.Off,
 	}}}
 	c.FillDefaults()
-	d, err := openDaemon(context.Background(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	d, err := openDaemon(context.Background(), c, slog.New(slog.NewTextHandler(io.Discard, nil)), new(underWay))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := d.closeSources(); err != nil {
+		if err := d.closeSources(time.Now()); err != nil {
 			t.Error(err)
 		}
 	}()

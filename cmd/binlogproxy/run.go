@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/server"
 )
@@ -24,11 +24,14 @@ func (r *runCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	logger := newLogger(s, c.Log)
-	d, err := openDaemon(ctx, c, logger)
-	if err != nil {
-		return err
-	}
-	return d.run(ctx)
+	under := new(underWay)
+	return withinEndTime(ctx, endTime, under, func(ctx context.Context, end func(error)) error {
+		d, err := openDaemon(ctx, c, logger, under)
+		if err != nil {
+			return err
+		}
+		return d.run(ctx, end)
+	})
 }
 
 func newLogger(s streams, c config.Log) *slog.Logger {
@@ -51,27 +54,28 @@ type daemon struct {
 	sources []*source
 	metrics *metrics
 	admin   *admin // nil when HTTP is off
+	under   *underWay
 }
 
-// drainTime is how long downstreams may take to read what is left for them when
-// the daemon ends.
-const drainTime = 8 * time.Second
-
-func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger) (_ *daemon, err error) {
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger, under *underWay) (_ *daemon, err error) {
+	opened := under.begin("the data directory " + c.DataDir)
+	defer func() { opened() }()
+	if err := archive.MakeDir(archive.OS, c.DataDir); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	uuid, err := ourUUID(c.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	d := &daemon{config: c, logger: logger, started: time.Now(), metrics: newMetrics()}
+	d := &daemon{config: c, logger: logger, started: time.Now(), metrics: newMetrics(), under: under}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.closeSources())
+			err = errors.Join(err, d.closeSources(time.Now().Add(drainTime)))
 		}
 	}()
 	for _, sc := range c.Sources {
+		opened()
+		opened = under.begin("opening source " + sc.Name)
 		s, err := openSource(ctx, sc, c.DataDir, uuid, logger, d.metrics.syncObserver(sc.Name))
 		if err != nil {
 			return nil, err
@@ -87,15 +91,22 @@ func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger) (_ *
 	return d, nil
 }
 
-// run follows and serves until ctx ends or something ends the daemon, and then
-// shuts everything down in order: receivers, servers, logs, HTTP.
-func (d *daemon) run(ctx context.Context) error {
+// run follows and serves until ctx ends or something ends the daemon, which it says
+// by end, and then shuts everything down in order: receivers, servers, logs, HTTP.
+func (d *daemon) run(ctx context.Context, end func(error)) error {
 	receiving, stopReceiving := context.WithCancel(ctx)
 	defer stopReceiving()
 	ended := make(chan error, 2*len(d.sources)+1)
 	var receivers, listeners sync.WaitGroup
 	for _, s := range d.sources {
-		receivers.Go(func() { d.follow(receiving, s, ended) })
+		receivers.Go(func() {
+			defer d.under.begin("receiving from source " + s.config.Name)()
+			d.follow(receiving, s, ended)
+		})
+		receivers.Go(func() { // so that a receiver that waits for a disk that hangs can end
+			<-receiving.Done()
+			s.log.Stop()
+		})
 		if s.server != nil {
 			s.logger.Info("serving", "listen", s.listener.Addr().String())
 			listeners.Go(func() {
@@ -119,10 +130,12 @@ func (d *daemon) run(ctx context.Context) error {
 		d.logger.Info("ending")
 	case err = <-ended:
 		d.logger.Info("ending, because something has failed") // main says what
+		end(err)
 	}
+	drained := time.Now().Add(drainTime)
 	stopReceiving()
 	receivers.Wait()
-	err = errors.Join(err, d.closeSources())
+	err = errors.Join(err, d.closeSources(drained))
 	if d.admin != nil {
 		err = errors.Join(err, d.admin.close())
 	}
@@ -144,13 +157,17 @@ func (d *daemon) follow(ctx context.Context, s *source, ended chan<- error) {
 	s.logger.Error("the source has stopped for good; what is held is still served", "err", err, "code", exitCode(err))
 }
 
-func (d *daemon) closeSources() error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+// closeSources lets downstreams read what is left for them until drained.
+func (d *daemon) closeSources(drained time.Time) error {
+	ctx, cancel := context.WithDeadline(context.Background(), drained)
 	defer cancel()
 	errs := make([]error, len(d.sources))
 	var wait sync.WaitGroup
 	for i, s := range d.sources {
-		wait.Go(func() { errs[i] = s.close(ctx) })
+		wait.Go(func() {
+			defer d.under.begin("closing source " + s.config.Name)()
+			errs[i] = s.close(ctx)
+		})
 	}
 	wait.Wait()
 	return errors.Join(errs...)

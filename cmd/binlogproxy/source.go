@@ -105,6 +105,9 @@ func (s *source) openServer(dir string) error {
 		return nil
 	}
 	accounts, err := openAccounts(filepath.Join(dir, "accounts.json"), s.config.Accounts)
+	if disk := (*server.AccountsFileError)(nil); errors.As(err, &disk) {
+		return fmt.Errorf("source %s: %w", s.config.Name, err)
+	}
 	if err != nil {
 		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
 	}

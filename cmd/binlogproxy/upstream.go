@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,8 +73,11 @@ func (u *upstream) learn(ctx context.Context, info replica.SourceInfo, options d
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Replace(u.path, append(b, '\n')); err != nil {
-		return err
+	b = append(b, '\n')
+	if held, err := os.ReadFile(u.path); err != nil || !bytes.Equal(held, b) { // a full disk must not keep us from coming back
+		if err := atomicfile.Replace(u.path, b); err != nil {
+			return err
+		}
 	}
 	u.known.Store(&id)
 	return nil
