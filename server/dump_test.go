@@ -22,7 +22,7 @@ func (e dumpEnds) WithAttrs([]slog.Attr) slog.Handler     { return e }
 func (e dumpEnds) WithGroup(string) slog.Handler          { return e }
 
 func (e dumpEnds) Handle(_ context.Context, r slog.Record) error {
-	if r.Message != "dump ends" {
+	if r.Message != "dump ends" && r.Message != "dump breaks off; the client may come again" {
 		return nil
 	}
 	r.Attrs(func(a slog.Attr) bool {
