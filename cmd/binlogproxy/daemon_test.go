@@ -59,7 +59,7 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 	const s = `{source="main"}`
 	for _, name := range []string{
 		"source_received_bytes_total" + s, "source_events_total" + s, "source_transactions_total" + s, "source_file_number" + s,
-		"source_last_event_timestamp_seconds" + s, "source_last_heard_timestamp_seconds" + s, "log_file_number" + s, "log_bytes" + s,
+		"source_last_heard_timestamp_seconds" + s, "log_file_number" + s, "log_bytes" + s,
 		"log_files" + s, "log_fsync_duration_seconds_count" + s, "server_replicas" + s,
 		`server_auth_failures_total{reason="denied",source="main"}`, `server_replica_disconnects_total{reason="done",source="main"}`,
 		`server_connections{source="main",state="logged_in"}`,
@@ -67,6 +67,10 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		if name = "binlogproxy_" + name; after[name] <= before[name] {
 			t.Errorf("%s went from %v to %v", name, before[name], after[name])
 		}
+	}
+	const last = "binlogproxy_source_last_event_timestamp_seconds" + s // in whole seconds
+	if after[last] < before[last] || after[last] == 0 {
+		t.Errorf("%s went from %v to %v", last, before[last], after[last])
 	}
 	for name, want := range map[string]float64{
 		"source_connected": 1, "source_ready": 1, "source_stopped": 0, "source_connects_total": 1, "source_gap_detected": 0, "log_stalled": 0,
