@@ -79,6 +79,14 @@ func (s *session) startDump(ctx context.Context, r dumpRequest) error {
 	if v, ok := s.variables.first("mariadb_slave_capability"); ok {
 		r.mariadbCapability = int(min(v.uint64(), math.MaxInt32))
 	}
+	if s.mysqld && r.checksum == checksumUndeclared {
+		// Every replica since 5.6 declares it. A connection that broke between its
+		// statements is reopened by the client library, which does not repeat them:
+		// mysqld would answer 1236 now, and stop the replica for what a new try mends.
+		s.log.Warn("a replica's connection was reopened between its statements; it is closed so that the replica begins anew")
+		s.quit = true
+		return nil
+	}
 	return s.runDump(ctx, r)
 }
 

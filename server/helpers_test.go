@@ -183,6 +183,9 @@ func connectAs(t *testing.T, ts *testServer, user, password string, extra wire.C
 	c.id, c.caps = greeting.ConnectionID, greeting.Capabilities&(rawCapabilities|extra)
 	response := wire.HandshakeResponse{Capabilities: rawCapabilities | extra, Collation: 255, User: user,
 		AuthData: wire.CachingSHA2Response([]byte(password), greeting.Nonce), Plugin: wire.CachingSHA2Password}
+	if extra&wire.CapConnectAttrs != 0 { // as the replica thread of a MySQL server
+		response.Attributes = response.Attributes.With("program_name", "mysqld")
+	}
 	c.write(response.Append(nil))
 	if more, err := wire.DecodeAuthMoreData(c.read()); err != nil || len(more.Data) != 1 || more.Data[0] != 3 {
 		t.Fatalf("no fast path: %v, %v", more, err)

@@ -75,6 +75,7 @@ func (s *session) loggedInAs(who *wire.Authenticated) {
 	s.collation = collationOf(uint16(who.Collation), s.identity())
 	s.setStatus(func(p *sessionStatus) { p.user, p.database = who.User, who.Database })
 	s.log = s.log.With("connection", s.id, "user", who.User)
+	s.mysqld = who.Attributes.Get("program_name") == "mysqld"
 	s.log.Debug("logged in", "plugin", who.Plugin, "program", who.Attributes.Get("program_name"))
 }
 

@@ -40,6 +40,7 @@ type session struct {
 	collation collation // that results are said to be in
 	settings  map[string]string
 	variables userVariables
+	mysqld    bool          // the client is the replica thread of a MySQL server, by its connection attributes
 	progress  *dumpProgress // of the dump that this session runs
 	quit      bool          // after this command
 
