@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -311,15 +310,7 @@ func TestExitOnStopEndsTheProcess(t *testing.T) {
 }
 
 func TestAFullDiskStopsReceivingAndNothingElse(t *testing.T) {
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24m", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted (needs root): %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v %s", err, out)
-		}
-	})
+	dir := smallDisk(t)
 	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
 	d := startDaemon(t, primary.Addr(), "--data-dir="+dir, "--heartbeat=500ms", "--reconnect-max=1s")
 	ballast := filepath.Join(dir, "ballast")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -16,15 +15,7 @@ import (
 // A full disk and then a restart: what is held is served, also while the disk stays
 // full, and the receiving goes on when there is room.
 func TestARestartOnAFullDiskServesAndGoesOnWhenThereIsRoom(t *testing.T) {
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=24m", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("a small disk cannot be mounted (needs root): %v %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v %s", err, out)
-		}
-	})
+	dir := smallDisk(t)
 	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
 	d := startDaemon(t, primary.Addr(), "--data-dir="+dir, "--heartbeat=500ms", "--reconnect-max=1s")
 	load(t, primary, 20, workload.Options{})
