@@ -44,14 +44,16 @@ func (n *node) truncate(size int) {
 }
 
 func (n *node) sync() {
-	durable := make([]byte, len(n.now))
-	copy(durable, n.synced)
+	if len(n.synced) > len(n.now) {
+		n.synced = n.synced[:len(n.now)]
+	}
+	n.synced = append(n.synced, make([]byte, len(n.now)-len(n.synced))...)
 	for s := range n.dirty {
 		if from := s * sector; from < len(n.now) {
-			copy(durable[from:min(from+sector, len(durable))], n.now[from:])
+			copy(n.synced[from:min(from+sector, len(n.synced))], n.now[from:])
 		}
 	}
-	n.synced, n.dirty = durable, nil
+	n.dirty = nil
 }
 
 // file is an open file.
