@@ -4,15 +4,16 @@ GO          ?= go
 FUZZTIME    ?= 30s
 KILLS       ?= 50
 SEED        ?=
+ARGS        ?=
 KEEP        ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test demo torture sabotage lint fmt fuzz clean
+.PHONY: help build setup test demo torture sabotage lint fmt fuzz bench bench-full clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/binlogproxy
 	$(GO) build -trimpath -o $(BIN)/binlogproxy ./cmd/binlogproxy
@@ -29,6 +30,13 @@ demo: setup build ## A primary, the proxy and a replica under load, then proof; 
 
 torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
 	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
+
+bench: setup build ## Measure against mysqld, mysqlbinlog and go-mysql, in at most 15 minutes: ARGS=
+	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench
+	$(BIN)/bench -binary $(BIN)/binlogproxy $(ARGS)
+
+bench-full: ARGS += -full
+bench-full: bench ## Also what takes longer: the disk, events of 1 GiB, 10,000 connects
 
 sabotage: ## Five broken builds must each turn a test red
 	@testenv/sabotage.sh

@@ -35,7 +35,13 @@ func runContainer(
 	if owned {
 		request.Labels = map[string]string{ownerLabel: owner}
 	}
-	request.HostConfigModifier = func(config *containertypes.HostConfig) { config.NetworkMode = "host" }
+	modify := request.HostConfigModifier
+	request.HostConfigModifier = func(config *containertypes.HostConfig) {
+		config.NetworkMode = "host"
+		if modify != nil {
+			modify(config)
+		}
+	}
 	generic, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
 		ContainerRequest: request, Started: true,
 	})

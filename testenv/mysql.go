@@ -48,6 +48,10 @@ type MySQLOptions struct {
 	// HostPort on 127.0.0.1; 0 = a free one. It is kept as long as the server exists.
 	HostPort int
 
+	// Binds are directories of this machine that the server sees, each "here:there". mysqld runs as a
+	// user of its own, to whom they must be open.
+	Binds []string
+
 	// Keep leaves the server running when this process ends. Whoever sets it ends it by hand:
 	// docker rm -f -v <ContainerID>.
 	Keep bool
@@ -127,8 +131,9 @@ func (m *MySQL) create(ctx context.Context) (err error) {
 		// Past the image's own entry point: it would only look for a data directory to initialise.
 		Entrypoint: append([]string{"mysqld"}, m.mysqldArgs()...),
 		// So that mysql and mysqldump may be run in the container without a password in their arguments.
-		Env:            map[string]string{"MYSQL_PWD": RootPassword},
-		ConfigModifier: func(config *containertypes.Config) { config.User = "mysql" },
+		Env:                map[string]string{"MYSQL_PWD": RootPassword},
+		ConfigModifier:     func(config *containertypes.Config) { config.User = "mysql" },
+		HostConfigModifier: func(config *containertypes.HostConfig) { config.Binds = m.options.Binds },
 	}, !m.options.Keep)
 	if err != nil {
 		return err
@@ -173,3 +178,12 @@ func (m *MySQL) ServerID() uint32 {
 
 // ContainerID is for the engine's own command line.
 func (m *MySQL) ContainerID() string { return m.container.id() }
+
+// PID is the process id of mysqld, as this machine counts, while it runs.
+func (m *MySQL) PID(ctx context.Context) (int, error) {
+	state, err := m.container.state(ctx)
+	if err != nil {
+		return 0, m.explain("looking for the process of", err)
+	}
+	return state.Pid, nil
+}

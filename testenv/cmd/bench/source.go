@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/bench"
+)
+
+// The file that a source serves, and the one that mysqld then begins by itself.
+const (
+	fileName = "binlog.000001"
+	nextName = "binlog.000002"
+)
+
+// there is where a server sees the directory that it shares with this machine.
+const there = "/bench"
+
+// kind is what a source's file consists of.
+type kind struct {
+	name       string
+	rows       int // of the transaction that is repeated
+	valueBytes int
+	size       int64
+}
+
+// source is a mysqld that serves a composed file from its own binlog index.
+type source struct {
+	kind
+	server *testenv.MySQL
+	dir    string // shared with the server
+	file   bench.Composed
+}
+
+// startSource starts a mysqld, lets it write one transaction of the kind, composes a
+// file of that and puts it into the server's index.
+func startSource(ctx context.Context, root string, k kind) (_ *source, err error) {
+	s := &source{kind: k, dir: filepath.Join(root, "source-"+k.name)}
+	if err := makeOpenDir(s.dir); err != nil {
+		return nil, err
+	}
+	s.server, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{
+		Name: "source of " + k.name + " events", Binds: []string{s.dir + ":" + there},
+		Args: []string{"--log-bin=" + there + "/binlog", "--max-binlog-size=1G", "--max-connections=2000", "--max-allowed-packet=1G"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compose(ctx); err != nil {
+		return nil, errors.Join(err, s.server.Terminate(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// makeOpenDir makes a directory that the user of a server in a container can write to.
+func makeOpenDir(dir string) error {
+	return errors.Join(os.MkdirAll(dir, 0o777), os.Chmod(dir, 0o777))
+}
+
+func (s *source) compose(ctx context.Context) error {
+	template, err := s.template(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.server.Stop(ctx); err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(s.dir, "binlog.0*"))
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	if err := s.write(template); err != nil {
+		return err
+	}
+	return s.server.Start(ctx)
+}
+
+// template is the first file that the server wrote, with one transaction of the kind at its end.
+func (s *source) template(ctx context.Context) (*bench.Template, error) {
+	value := strings.Repeat("v", s.valueBytes)
+	rows := strings.Repeat(fmt.Sprintf(", (NULL, '%s')", value), s.rows)[2:]
+	for _, statement := range []string{
+		"CREATE DATABASE bench",
+		"CREATE TABLE bench.t (id BIGINT PRIMARY KEY AUTO_INCREMENT, v LONGBLOB)",
+		"INSERT INTO bench.t VALUES " + rows,
+		"FLUSH BINARY LOGS",
+	} {
+		if _, err := s.server.DB().ExecContext(ctx, statement); err != nil {
+			return nil, fmt.Errorf("%.40q: %w", statement, err)
+		}
+	}
+	var first bytes.Buffer
+	if err := s.server.ReadFile(ctx, there+"/"+fileName, &first); err != nil {
+		return nil, err
+	}
+	return bench.NewTemplate(first.Bytes())
+}
+
+func (s *source) write(template *bench.Template) error {
+	f, err := os.Create(filepath.Join(s.dir, fileName))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if s.file, err = template.Compose(f, s.size, nextName); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o666); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, "binlog.index"), []byte(there+"/"+fileName+"\n"), 0o666)
+}
+
+// gib is the file's size.
+func (s *source) gib() float64 { return float64(s.file.Size) / (1 << 30) }
+
+func (s *source) close(ctx context.Context) error {
+	return errors.Join(s.server.Terminate(ctx), os.RemoveAll(s.dir))
+}
