@@ -13,7 +13,7 @@ import (
 type Chunk struct {
 	File   string
 	Offset int64  // of Data[0] in File
-	Data   []byte // whole events; of an event larger than the reader's buffer, its next part. Valid until the next call of Next
+	Data   []byte // whole events; of an event larger than the reader's buffer, its next part. Valid until the next call of Next or Release
 	Part   Part
 }
 
@@ -139,7 +139,7 @@ func (r *Reader) advance(v *view, i int) error {
 			if v.damage != nil {
 				return v.damage
 			}
-			r.release()
+			r.Release()
 			return ErrTail
 		}
 		if v.files[next].Seq == r.seq+1 {
@@ -153,8 +153,9 @@ func (r *Reader) advance(v *view, i int) error {
 	return fmt.Errorf("%w: the file behind %s", ErrNoSuchFile, r.chunks.name)
 }
 
-// release gives the buffer back to the pool.
-func (r *Reader) release() {
+// Release gives the memory of the last chunk back, whose Data must not be used any
+// more. A reader that is released before each wait holds no buffer while it waits.
+func (r *Reader) Release() {
 	if r.buf != nil {
 		r.log.buffers.Put(r.buf)
 		r.buf, r.chunks.buf = nil, nil
@@ -168,7 +169,7 @@ func (r *Reader) Position() replication.Position {
 
 // Close gives back what the reader holds. It may be called more than once.
 func (r *Reader) Close() error {
-	r.release()
+	r.Release()
 	if r.file == nil {
 		return nil
 	}

@@ -115,6 +115,27 @@ func (s *GTIDSet) Contains(g GTID) bool {
 	return found && containsNumber(s.streams[i].intervals, g.Number)
 }
 
+// LackedUntil gives the largest number up to which, from g's on, nothing of g's
+// stream is in the set; 0 if g itself is.
+func (s *GTIDSet) LackedUntil(g GTID) int64 {
+	if s == nil {
+		return MaxGTIDNumber
+	}
+	i, found := s.find(&gtidStreamID{g.UUID, g.Tag})
+	if !found {
+		return MaxGTIDNumber
+	}
+	list := s.streams[i].intervals
+	switch next := firstEnding(list, g.Number+1); {
+	case next == len(list):
+		return MaxGTIDNumber
+	case list[next].start <= g.Number:
+		return 0
+	default:
+		return list[next].start - 1
+	}
+}
+
 // IsEmpty reports whether nothing is in the set.
 func (s *GTIDSet) IsEmpty() bool { return len(s.all()) == 0 }
 

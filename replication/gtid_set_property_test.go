@@ -126,6 +126,22 @@ func TestSetFollowsNaiveSet(t *testing.T) {
 	})
 }
 
+func TestLackedUntilIsWhereTheNextOneBegins(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, g := pairGenerator.Draw(t, "set"), gtidGenerator.Draw(t, "gtid")
+		want := int64(0)
+		for n := g; !p.naive[n]; n.Number++ {
+			if want = n.Number; want > universeNumbers {
+				want = MaxGTIDNumber
+				break
+			}
+		}
+		if got := p.set.LackedUntil(g); got != want {
+			t.Fatalf("%d for %v in %q, expected %d", got, g, p.set, want)
+		}
+	})
+}
+
 func TestAlgebraIsThatOfNaiveSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pairGenerator.Draw(t, "a"), pairGenerator.Draw(t, "b")

@@ -16,6 +16,22 @@ const madeUpFile = "binlog.000001"
 // of ten events of about eventSize bytes. It counts the events.
 func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
 	t.Helper()
+	l, w := newMadeUpLog(t)
+	w.forgetful = true
+	uuid := uuidOf(t, sourceUUID)
+	for number := int64(1); w.end < size; number++ {
+		w.transaction(uuid, number, eventSize)
+	}
+	l.Flush()
+	for changed := l.Changed(); l.State().Published.Offset != w.end; changed = l.Changed() {
+		<-changed
+	}
+	return l, w.events
+}
+
+// newMadeUpLog is a log on disk whose first file is begun.
+func newMadeUpLog(t testing.TB) (*archive.Log, *eventWriter) {
+	t.Helper()
 	l, err := archive.Open(t.Context(), archive.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -25,26 +41,15 @@ func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
 			t.Error(err)
 		}
 	})
-	uuid := uuidOf(t, sourceUUID)
-	if err := l.Bind(archive.Identity{ServerUUID: uuid, ServerID: 77}); err != nil {
+	if err := l.Bind(archive.Identity{ServerUUID: uuidOf(t, sourceUUID), ServerID: 77}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.StartFile(madeUpFile); err != nil {
-		t.Fatal(err)
-	}
-	w := &eventWriter{t: t, log: l, end: replication.FirstEventOffset}
-	w.file()
-	for number := int64(1); w.end < size; number++ {
-		w.transaction(uuid, number, eventSize)
-	}
-	l.Flush()
-	for changed := l.Changed(); l.State().Published.Offset != w.end; changed = l.Changed() {
-		<-changed
-	}
-	return l, w.events
+	w := &eventWriter{t: t, log: l, files: map[string][]byte{}, executed: mustSet("")}
+	w.file(madeUpFile)
+	return l, w
 }
 
 func uuidOf(t testing.TB, text string) replication.UUID {
@@ -58,11 +63,19 @@ func uuidOf(t testing.TB, text string) replication.UUID {
 
 // eventWriter appends events as MySQL 8 writes them.
 type eventWriter struct {
-	t      testing.TB
-	log    *archive.Log
-	end    int64
-	events int
-	buf    []byte
+	t         testing.TB
+	log       *archive.Log
+	name      string // of the file
+	end       int64
+	events    int
+	buf       []byte
+	executed  *replication.GTIDSet
+	files     map[string][]byte // their bytes
+	forgetful bool              // files is not wanted
+}
+
+func (w *eventWriter) position() replication.Position {
+	return replication.Position{File: w.name, Offset: w.end}
 }
 
 func (w *eventWriter) event(kind replication.EventType, body ...byte) {
@@ -71,6 +84,9 @@ func (w *eventWriter) event(kind replication.EventType, body ...byte) {
 	h := replication.Header{Timestamp: 1_700_000_000, Type: kind, ServerID: 77, Size: uint32(size), LogPos: uint32(w.end)}
 	w.buf = append(h.Append(w.buf[:0]), body...)
 	w.buf = binary.LittleEndian.AppendUint32(w.buf, crc32.ChecksumIEEE(w.buf))
+	if !w.forgetful {
+		w.files[w.name] = append(w.files[w.name], w.buf...)
+	}
 	for rest := w.buf; len(rest) > 0; {
 		n := min(len(rest), 1<<20)
 		if err := w.log.Append(rest[:n], n == len(rest)); err != nil {
@@ -81,16 +97,30 @@ func (w *eventWriter) event(kind replication.EventType, body ...byte) {
 	w.events++
 }
 
-func (w *eventWriter) file() {
+// rotate goes on to the next file.
+func (w *eventWriter) rotate(next string) {
+	w.event(replication.RotateEvent, append(binary.LittleEndian.AppendUint64(nil, 4), next...)...)
+	w.file(next)
+}
+
+func (w *eventWriter) file(name string) {
+	if err := w.log.StartFile(name); err != nil {
+		w.t.Fatal(err)
+	}
+	w.name, w.end = name, replication.FirstEventOffset
+	w.files[name] = replication.FileMagic[:]
 	format := binary.LittleEndian.AppendUint16(nil, 4)
 	format = append(format, fmt.Sprintf("%-50s", "9.7.4\x00")...)
 	format = append(format, 1, 2, 3, 4, replication.HeaderSize)
 	format = append(format, make([]byte, 41)...)
 	w.event(replication.FormatDescriptionEvent, append(format, byte(replication.ChecksumCRC32))...)
-	w.event(replication.PreviousGTIDsEvent, make([]byte, 8)...)
+	w.event(replication.PreviousGTIDsEvent, w.executed.AppendWire(nil)...)
 }
 
 func (w *eventWriter) transaction(uuid replication.UUID, number int64, eventSize int) {
+	if err := w.executed.Add(replication.GTID{UUID: uuid, Number: number}); err != nil {
+		w.t.Fatal(err)
+	}
 	gtid := append([]byte{0}, uuid[:]...)
 	gtid = binary.LittleEndian.AppendUint64(gtid, uint64(number))
 	gtid = append(gtid, 2)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -15,6 +16,21 @@ type skipper struct {
 	active bool  // the current transaction is left out
 	upTo   int64 // end of what was left out and not reported yet; 0 = nothing
 	tag    replication.Tag
+
+	// The stretch of untagged GTIDs around the last one sent that the client lacks: nothing
+	// of it needs to be looked for.
+	lacked      replication.UUID
+	from, until int64
+}
+
+// lacks reports whether the transaction that a GTID event begins is known to be lacked.
+func (s *skipper) lacks(event []byte) bool {
+	const uuid, number = replication.HeaderSize + 1, replication.HeaderSize + 17
+	if s.until == 0 || len(event) < number+8 || string(event[uuid:number]) != string(s.lacked[:]) {
+		return false
+	}
+	n := int64(binary.LittleEndian.Uint64(event[number:]))
+	return n >= s.from && n <= s.until
 }
 
 // nextFile forgets what was left out of the last file: the fake ROTATE of the next
@@ -32,7 +48,11 @@ func (d *dump) skips(h replication.Header, event []byte, offset int64) (bool, er
 			return false, d.fatal("bogus data in log event")
 		}
 		s.tag = gtid.GTID.Tag
-		s.active = d.request.set.Contains(gtid.GTID)
+		until := d.request.set.LackedUntil(gtid.GTID)
+		s.active = until == 0
+		if h.Type == replication.GTIDEventType {
+			s.lacked, s.from, s.until = gtid.GTID.UUID, gtid.GTID.Number, until
+		}
 		if s.active && s.upTo > 0 && d.request.heartbeat > 0 && time.Since(d.lastSent) >= d.request.heartbeat {
 			d.flushSkip()
 			if err := d.flush(); err != nil {

@@ -79,7 +79,9 @@ func (d *dump) run(ctx context.Context) error {
 		chunk, err := reader.Next()
 		switch {
 		case err == nil:
-			if err := d.chunk(chunk); err != nil {
+			err := d.chunk(chunk)
+			reader.Release()
+			if err != nil {
 				return errors.Join(d.flush(), err)
 			}
 			if err := d.flush(); err != nil {
@@ -179,6 +181,13 @@ func (d *dump) chunk(c archive.Chunk) error {
 	}
 	offset := c.Offset
 	for rest := c.Data; len(rest) > 0; {
+		if n := d.plain(rest); n > 0 {
+			offset += int64(n)
+			rest = rest[n:]
+			d.end, d.rotated = offset, false
+			d.place.read(d.file, offset)
+			continue
+		}
 		h, err := replication.ParseHeader(rest)
 		if err != nil || int64(h.Size) > int64(len(rest)) {
 			return d.fatal("bogus data in log event")
@@ -225,6 +234,7 @@ func (d *dump) part(c archive.Chunk) error {
 		}
 	}
 	if !d.skip.active {
+		d.room(len(c.Data) + packetHeaders)
 		d.out = d.frame.Append(d.out, c.Data)
 	}
 	if c.Part == archive.LastPart {
@@ -238,9 +248,13 @@ func (d *dump) part(c archive.Chunk) error {
 
 // send frames one whole event.
 func (d *dump) send(event []byte) {
+	d.room(len(event) + packetHeaders)
 	d.begin(int64(len(event)))
 	d.out = d.frame.Append(d.out, event)
 }
+
+// packetHeaders is room for what comes before an event and at the packets within a chunk of it.
+const packetHeaders = 64
 
 // eventPrefix stands before each event in its packet.
 var eventPrefix = []byte{0}
@@ -259,7 +273,7 @@ func (d *dump) flush() error {
 	d.lastSent = time.Now()
 	n, err := d.conn.Write(d.out)
 	d.progress.bytes.Add(int64(n))
-	d.out = d.out[:0]
+	d.giveBack()
 	d.progress.position.Store(&replication.Position{File: d.file, Offset: d.end})
 	return err
 }

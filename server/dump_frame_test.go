@@ -1,0 +1,162 @@
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// shuffledLog is a log of a few files with transactions of two servers, their numbers not in order
+// and their sizes from tiny to larger than a reader's buffer. It gives the files' bytes.
+func shuffledLog(t *testing.T, random *rand.Rand) (*archive.Log, map[string][]byte) {
+	t.Helper()
+	l, w := newMadeUpLog(t)
+	numbers := random.Perm(400)
+	for i, n := range numbers {
+		if i > 0 && i%150 == 0 {
+			w.rotate(fmt.Sprintf("binlog.%06d", i/150+1))
+		}
+		size := random.IntN(300)
+		switch random.IntN(100) {
+		case 0:
+			size = 140_000 + random.IntN(100_000)
+		case 1:
+			size = 8000
+		}
+		w.transaction(uuidOf(t, []string{sourceUUID, otherUUID}[n%2]), int64(n/2+1), size)
+		if random.IntN(10) == 0 {
+			l.Flush()
+		}
+	}
+	l.Flush()
+	for changed := l.Changed(); l.State().Published != w.position(); changed = l.Changed() {
+		<-changed
+	}
+	return l, w.files
+}
+
+const otherUUID = "11111111-2222-3333-4444-555555555555"
+
+// naiveDump is what a client that lacks all but set is to get: the types of all
+// packets and, of events that stand in a file, their bytes.
+func naiveDump(files map[string][]byte, names []string, set *replication.GTIDSet) []string {
+	var out []string
+	for _, name := range names {
+		out = append(out, "ROTATE")
+		skipped := int64(0)
+		inSkip := false
+		heartbeat := func() {
+			if skipped > 0 {
+				out = append(out, fmt.Sprint("HEARTBEAT ", name, " ", skipped))
+			}
+			skipped = 0
+		}
+		for at := int64(4); at < int64(len(files[name])); {
+			event := files[name][at:]
+			event = event[:binary.LittleEndian.Uint32(event[9:])]
+			end := at + int64(len(event))
+			kind := replication.EventType(event[4])
+			if kind == replication.GTIDEventType {
+				g, _ := replication.ParseGTIDEvent(event, replication.ChecksumCRC32, "")
+				inSkip = set.Contains(g.GTID)
+			}
+			switch {
+			case kind == replication.FormatDescriptionEvent:
+				out = append(out, "FORMAT_DESCRIPTION")
+			case inSkip && kind != replication.RotateEvent:
+				skipped = end
+			default:
+				heartbeat()
+				out = append(out, string(event))
+			}
+			at = end
+		}
+		if name == names[len(names)-1] {
+			heartbeat()
+		}
+	}
+	return append(out, "EOF")
+}
+
+// sentPackets reads what a dump has written, checking the packets' sequence, and
+// gives it as naiveDump does.
+func sentPackets(t *testing.T, stream []byte) []string {
+	t.Helper()
+	var out []string
+	for seq := byte(0); len(stream) > 0; seq++ {
+		n := int(stream[0]) | int(stream[1])<<8 | int(stream[2])<<16
+		if stream[3] != seq {
+			t.Fatalf("packet %d has number %d", len(out), stream[3])
+		}
+		p := stream[4 : 4+n]
+		stream = stream[4+n:]
+		if p[0] == 0xfe {
+			out = append(out, "EOF")
+			continue
+		}
+		h, err := replication.ParseHeader(p[1:])
+		if err != nil || int(h.Size) != n-1 {
+			t.Fatalf("packet %d: an event of %d bytes in one of %d, %v", len(out), h.Size, n, err)
+		}
+		switch {
+		case h.Type == replication.HeartbeatEvent:
+			name := p[1+replication.HeaderSize : len(p)-4]
+			out = append(out, fmt.Sprint("HEARTBEAT ", string(name), " ", h.LogPos))
+		case h.Type == replication.RotateEvent && h.Artificial(), h.Type == replication.FormatDescriptionEvent:
+			out = append(out, h.Type.String())
+		default:
+			out = append(out, string(p[1:]))
+		}
+	}
+	return out
+}
+
+// Whatever a client has, it gets everything else, each event as it stands, and a
+// heartbeat behind each stretch that it has.
+func TestDumpSendsExactlyWhatTheClientLacks(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	l, files := shuffledLog(t, random)
+	for round := range 15 {
+		set := mustSet("")
+		for range random.IntN(12) {
+			first := 1 + random.Int64N(200)
+			last := min(first+random.Int64N([]int64{1, 10, 150}[random.IntN(3)]), 200)
+			uuid := uuidOf(t, []string{sourceUUID, otherUUID, "99999999-2222-3333-4444-555555555555"}[random.IntN(3)])
+			if err := set.AddInterval(uuid, "", first, last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var sent bytes.Buffer
+		d := &dump{log: l, request: dumpRequest{gtid: true, set: set, nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
+			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		if err := d.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first, err := l.FileForGTIDs(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, f := range l.Files() {
+			if f.Seq >= first.Seq {
+				names = append(names, f.Name)
+			}
+		}
+		if got, want := sentPackets(t, sent.Bytes()), naiveDump(files, names, set); !slices.Equal(got, want) {
+			for i := range got {
+				if i >= len(want) || got[i] != want[i] {
+					t.Fatalf("round %d, set %v: packet %d of %d (expected %d) is %.60q", round, set, i, len(got), len(want), got[i])
+				}
+			}
+			t.Fatalf("round %d, set %v: %d packets, expected %d", round, set, len(got), len(want))
+		}
+	}
+}
