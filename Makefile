@@ -3,6 +3,7 @@
 GO          ?= go
 FUZZTIME    ?= 30s
 KILLS       ?= 50
+CUTS        ?= 100
 SEED        ?=
 ARGS        ?=
 KEEP        ?=
@@ -10,7 +11,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test demo torture sabotage lint fmt fuzz bench bench-full clean
+.PHONY: help build setup test demo torture faults sabotage lint fmt fuzz bench bench-full clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,10 @@ demo: setup build ## A primary, the proxy and a replica under load, then proof; 
 
 torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
 	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
+
+faults: build ## Cut the power of the disk at random under load: CUTS=100 SEED=
+	@testenv/setup/setup.sh faults
+	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) $(if $(SEED),-seed $(SEED))
 
 bench: setup build ## Measure against mysqld, mysqlbinlog and go-mysql, in at most 15 minutes: ARGS=
 	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench

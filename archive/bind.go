@@ -1,8 +1,6 @@
 package archive
 
 import (
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 )
@@ -46,10 +44,6 @@ func (l *Log) bind(id Identity) error {
 	dir := path.Join(l.dir, t.dir())
 	if err := MakeDir(l.fs, dir); err != nil {
 		return l.diskError("create directory", dir, err)
-	}
-	// A process that died may have made the source's directory and not synced it.
-	if err := syncDir(l.fs, path.Dir(l.dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return l.diskError("fsync", path.Dir(l.dir), err)
 	}
 	name := catalogPath(dir)
 	f, err := l.fs.OpenFile(name, Create)

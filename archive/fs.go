@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"syscall"
 )
 
 // FS is the file system below a log: the operating system's (OS), or one that
@@ -53,13 +54,18 @@ type Handle interface {
 	Sync() error
 }
 
-// MakeDir makes dir and its missing parents. When it returns, they are durable.
+// MakeDir makes dir and its missing parents. When it returns, they are durable, also
+// those that a process which died meanwhile has made.
 func MakeDir(fsys FS, dir string) error {
 	dir = path.Clean(dir)
-	if _, err := fsys.ReadDir(dir); err == nil {
-		return nil
-	}
 	parent := path.Dir(dir)
+	if _, err := fsys.ReadDir(dir); err == nil {
+		err := syncDir(fsys, parent)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EINVAL) {
+			return nil // whoever may not read the parent has not made dir; nor is there another way where the system knows none
+		}
+		return err
+	}
 	if parent != dir && parent != "." {
 		if err := MakeDir(fsys, parent); err != nil {
 			return err

@@ -172,4 +172,9 @@ func TestMadeDirectoriesAreDurable(t *testing.T) {
 	if _, err := fsys.CrashClone(0).ReadDir("/a/b/c"); err != nil {
 		t.Error(err)
 	}
+	must(t, fsys.Mkdir("/a/b/by a process that died before it synced"))
+	must(t, archive.MakeDir(fsys, "/a/b/by a process that died before it synced"))
+	if names, err := fsys.CrashClone(0).ReadDir("/a/b"); err != nil || len(names) != 2 {
+		t.Error(names, err)
+	}
 }

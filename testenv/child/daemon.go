@@ -178,6 +178,13 @@ func (d *Daemon) Wait(ctx context.Context) (int, error) {
 	}
 }
 
+// ExitCode is that of the process that was ended last: -1 where a signal ended it.
+func (d *Daemon) ExitCode() int {
+	cmd, done := d.process()
+	<-done
+	return cmd.ProcessState.ExitCode()
+}
+
 func (d *Daemon) process() (*exec.Cmd, chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

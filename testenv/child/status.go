@@ -38,7 +38,7 @@ func (d *Daemon) Status(ctx context.Context, v any) error {
 func (d *Daemon) WaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.options.ReadyTimeout)
 	defer cancel()
-	return d.wait(ctx, "ready", func() bool {
+	return d.WaitFor(ctx, "ready", func() bool {
 		response, err := d.get(ctx, "/readyz")
 		if err != nil {
 			return false
@@ -50,14 +50,15 @@ func (d *Daemon) WaitReady(ctx context.Context) error {
 
 // WaitDurable waits until the one source's log is durable up to FILE:OFFSET.
 func (d *Daemon) WaitDurable(ctx context.Context, end string) error {
-	return d.wait(ctx, "at "+end, func() bool {
+	return d.WaitFor(ctx, "at "+end, func() bool {
 		var st Status
 		err := d.Status(ctx, &st)
 		return err == nil && len(st.Sources) == 1 && st.Sources[0].Durable == end
 	})
 }
 
-func (d *Daemon) wait(ctx context.Context, what string, reached func() bool) error {
+// WaitFor waits until something is reached, or fails when the process ends.
+func (d *Daemon) WaitFor(ctx context.Context, what string, reached func() bool) error {
 	_, done := d.process()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -5,6 +5,8 @@
 package forgetfs
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
@@ -14,6 +16,9 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
+
+// ErrNoFUSE says that this process cannot mount by FUSE.
+var ErrNoFUSE = errors.New("FUSE is needed, and root or fusermount3")
 
 // Disk is a mounted file system. Its methods are called by one goroutine at a time,
 // and its files are looked at through FS: this process, which answers for them,
@@ -27,7 +32,10 @@ type Disk struct {
 // Mount shows fsys under dir, which must exist, until Unmount.
 func Mount(dir string, fsys *memfs.FS) (*Disk, error) {
 	d := &Disk{fs: fsys, dir: dir}
-	return d, d.mount()
+	if err := d.mount(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func (d *Disk) mount() error {
@@ -37,8 +45,11 @@ func (d *Disk) mount() error {
 		EntryTimeout: &none, AttrTimeout: &none, NegativeTimeout: &none, NullPermissions: true,
 		MountOptions: fuse.MountOptions{FsName: "forgetfs", Name: "forgetfs", DirectMount: true, DisableXAttrs: true},
 	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoFUSE, err)
+	}
 	d.server = server
-	return err
+	return nil
 }
 
 // FS is what is mounted. A Cut replaces it.
@@ -58,11 +69,14 @@ func (d *Disk) Freeze() (thaw func()) {
 
 // Cut mounts what a power cut leaves, as the seed decides (memfs.FS.CrashClone). No
 // process may have a file open.
-func (d *Disk) Cut(seed uint64) error {
+func (d *Disk) Cut(seed uint64) error { return d.Replace(d.fs.CrashClone(seed)) }
+
+// Replace mounts another disk. No process may have a file open.
+func (d *Disk) Replace(fsys *memfs.FS) error {
 	if err := d.Unmount(); err != nil {
 		return err
 	}
-	d.fs = d.fs.CrashClone(seed)
+	d.fs = fsys
 	return d.mount()
 }
 

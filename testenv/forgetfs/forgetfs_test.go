@@ -21,7 +21,7 @@ func mount(t *testing.T) (*forgetfs.Disk, string) {
 	dir := t.TempDir()
 	d, err := forgetfs.Mount(dir, memfs.New())
 	if err != nil {
-		t.Skip("no FUSE here:", err)
+		t.Skip(err)
 	}
 	t.Cleanup(func() {
 		if err := d.Unmount(); err != nil {

@@ -8,6 +8,9 @@
 # image where it can be pulled, and of Debian's packages where not. The engine's own tags are the
 # only record of it; testenv.DefaultImage looks there too.
 #
+# With the argument "faults" it also looks for what the tests of failing disks need, and installs
+# what is missing.
+#
 # BINLOGPROXY_DEBIAN_MIRROR names another Debian mirror than debootstrap's own.
 set -euo pipefail
 
@@ -64,7 +67,23 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 # shellcheck source=testenv/setup/image.sh
 . "$here/image.sh"
 
+# Root mounts by FUSE without any program.
+ensure_faults() {
+	local missing=()
+	[ -c /dev/fuse ] || die "there is no /dev/fuse: the kernel lacks FUSE, or the container may not use it"
+	is_root || command -v fusermount3 >/dev/null || missing+=(fuse3)
+	command -v strace >/dev/null || missing+=(strace)
+	command -v mkfs.ext4 >/dev/null || [ -x /usr/sbin/mkfs.ext4 ] || missing+=(e2fsprogs)
+	[ "${#missing[@]}" -gt 0 ] || return 0
+	if ! is_root || ! command -v apt-get >/dev/null; then
+		die "the tests of failing disks need the packages: ${missing[*]}" "install them, then: make faults"
+	fi
+	mkdir -p "$cache"
+	apt_install "${missing[@]}"
+}
+
 main() {
+	[ "${1:-}" != faults ] || ensure_faults
 	if engine_answers && image=$(find_image); then
 		say "ready: the engine answers and $image is there"
 		echo "$image"
