@@ -12,7 +12,7 @@ type StopReason int
 
 const (
 	StopConfiguration StopReason = iota + 1 // something said of the source or of us is wrong
-	StopAccess                              // the account is refused or lacks a privilege
+	StopAccess                              // the account is refused or lacks a privilege, or we refuse the server's certificate
 	StopGap                                 // files are gone at the source, and gaps are not allowed
 	StopHistory                             // the source's files are not those that are held
 )

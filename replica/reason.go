@@ -12,6 +12,7 @@ import (
 const (
 	ReasonUnreachable = "unreachable"  // no connection, or no answer to a statement
 	ReasonDenied      = "denied"       // the account is refused or lacks a privilege
+	ReasonUntrusted   = "untrusted"    // we refuse the server: its certificate, or a connection without TLS
 	ReasonSilence     = "silence"      // not a byte for three heartbeat periods
 	ReasonEOF         = "eof"          // the source ended the stream
 	ReasonSourceError = "source_error" // the source answered with an error
@@ -25,6 +26,7 @@ func disconnectReason(err error) string {
 	var (
 		unreachable *dial.UnreachableError
 		denied      *dial.DeniedError
+		untrusted   *dial.UntrustedError
 		stream      *StreamError
 		server      *wire.Error
 		stop        *StopError
@@ -33,6 +35,8 @@ func disconnectReason(err error) string {
 	switch {
 	case errors.As(err, &sink):
 		return ReasonSink
+	case errors.As(err, &untrusted):
+		return ReasonUntrusted
 	case errors.As(err, &denied), errors.As(err, &stop) && stop.Reason == StopAccess:
 		return ReasonDenied
 	case errors.As(err, &unreachable):

@@ -85,7 +85,8 @@ const suspicions = 3
 // permanent where it must be, and whether Run must end.
 func (r *Replica) judge(err error) (_ error, stop bool) {
 	var denied *dial.DeniedError
-	if errors.As(err, &denied) {
+	var untrusted *dial.UntrustedError
+	if errors.As(err, &denied) || errors.As(err, &untrusted) {
 		err = &StopError{Reason: StopAccess, Err: err}
 	}
 	if r.attempt.moved {
@@ -94,7 +95,7 @@ func (r *Replica) judge(err error) (_ error, stop bool) {
 	var e *StopError
 	switch {
 	case errors.As(err, &e) && e.Reason == StopAccess && r.isReady:
-		return err, false // accounts are changed while servers run: as a replica does, try again
+		return err, false // accounts and certificates are changed while servers run: as a replica does, try again
 	case permanent(err):
 		return err, true
 	case classify(err) == suspect && r.attempt.resumed && !r.attempt.moved:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
+	"github.com/binlogproxy/binlogproxy/internal/dial"
 )
 
 // runFlags cover one source completely; several sources, or several accounts of
@@ -18,6 +19,11 @@ type runFlags struct {
 	Source         string        `help:"Address of the primary to follow." placeholder:"HOST:PORT" env:"BINLOGPROXY_SOURCE"`
 	User           string        `help:"User at the primary; its password is in --password-file or $$BINLOGPROXY_PASSWORD." env:"BINLOGPROXY_USER"`
 	PasswordFile   string        `help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_PASSWORD_FILE"`
+	SSLMode        dial.SSLMode  `name:"ssl-mode" help:"TLS to the primary: disabled, preferred, required, verify_ca or verify_identity (default; on loopback disabled)." placeholder:"MODE" env:"BINLOGPROXY_SSL_MODE"`
+	SSLCA          string        `name:"ssl-ca" help:"File of the authorities that are trusted (default: the system's)." type:"path" placeholder:"FILE" env:"BINLOGPROXY_SSL_CA"`
+	SSLCert        string        `name:"ssl-cert" help:"File of our own certificate, for an account with REQUIRE X509." type:"path" placeholder:"FILE" env:"BINLOGPROXY_SSL_CERT"`
+	SSLKey         string        `name:"ssl-key" help:"File of its key." type:"path" placeholder:"FILE" env:"BINLOGPROXY_SSL_KEY"`
+	SSLServerName  string        `name:"ssl-server-name" help:"Name that the primary's certificate must have (default: the host of --source)." placeholder:"NAME" env:"BINLOGPROXY_SSL_SERVER_NAME"`
 	ServerID       uint32        `help:"Our own server_id, unique among all servers and replicas." placeholder:"N" env:"BINLOGPROXY_SERVER_ID"`
 	ReportHost     string        `help:"Host name shown by SHOW REPLICAS at the primary." placeholder:"NAME" env:"BINLOGPROXY_REPORT_HOST"`
 	From           string        `help:"Where an empty archive begins: oldest (default), newest or a file name." placeholder:"WHERE" env:"BINLOGPROXY_FROM"`
@@ -92,6 +98,11 @@ func (f *runFlags) applySource(s *config.Source) error {
 	override(&s.Name, f.Name)
 	override(&s.Address, f.Source)
 	override(&s.User, f.User)
+	override(&s.SSLMode, f.SSLMode)
+	override(&s.SSLCA, f.SSLCA)
+	override(&s.SSLCert, f.SSLCert)
+	override(&s.SSLKey, f.SSLKey)
+	override(&s.SSLServerName, f.SSLServerName)
 	override(&s.ServerID, f.ServerID)
 	override(&s.ReportHost, f.ReportHost)
 	override(&s.From, f.From)

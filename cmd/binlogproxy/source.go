@@ -67,8 +67,11 @@ func (s *source) openReceiver(serverUUID string) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
 	}
+	if err := s.config.TLS().Check(); err != nil {
+		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
+	}
 	options := dial.Options{
-		Addr: s.config.Address, User: s.config.User, Password: dial.Secret(password), ConnectTimeout: s.config.ConnectTimeout,
+		Addr: s.config.Address, User: s.config.User, Password: dial.Secret(password), ConnectTimeout: s.config.ConnectTimeout, TLS: s.config.TLS(),
 	}
 	s.receiver, err = replica.New(replica.Options{
 		Source: options, ServerID: s.config.ServerID, ServerUUID: serverUUID, ReportHost: s.config.ReportHost,

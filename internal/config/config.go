@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/binlogproxy/binlogproxy/internal/dial"
 )
 
 // Config is everything that a daemon is told.
@@ -43,6 +45,11 @@ type Source struct {
 	Address          string        `yaml:"address"`           // host:port of the primary; must be given
 	User             string        `yaml:"user"`              // at the primary; must be given
 	Password         SecretRef     `yaml:",inline"`           // password-file or password-env; neither: no password
+	SSLMode          dial.SSLMode  `yaml:"ssl-mode"`          // TLS to the primary: disabled, preferred, required, verify_ca, verify_identity; default verify_identity, on loopback disabled unless ssl-ca is given
+	SSLCA            string        `yaml:"ssl-ca"`            // file of the authorities that are trusted, PEM; default: the system's
+	SSLCert          string        `yaml:"ssl-cert"`          // file of our certificate, PEM, for an account with REQUIRE X509; default: none
+	SSLKey           string        `yaml:"ssl-key"`           // file of its key, PEM
+	SSLServerName    string        `yaml:"ssl-server-name"`   // name that the primary's certificate must have; default: the host in address
 	ServerID         uint32        `yaml:"server-id"`         // ours as a replica, unique among all replicas; must be given, not 0
 	ReportHost       string        `yaml:"report-host"`       // shown by SHOW REPLICAS at the primary; default: empty
 	From             string        `yaml:"from"`              // where an empty archive begins: oldest (default), newest or a file name
@@ -162,6 +169,7 @@ func (c *Config) FillDefaults() {
 			setDefault(&s.Listen, DefaultListen)
 		}
 		s.Address = withPort(s.Address)
+		setDefault(&s.SSLMode, defaultSSLMode(s))
 		setDefault(&s.From, "oldest")
 		setDefault(&s.OnGap, "continue")
 		setDefault(&s.Heartbeat, DefaultHeartbeat)
@@ -177,6 +185,20 @@ func withPort(address string) string {
 		return net.JoinHostPort(address, "3306")
 	}
 	return address
+}
+
+// TLS says how the primary is reached.
+func (s *Source) TLS() dial.TLS {
+	return dial.TLS{Mode: s.SSLMode, CA: s.SSLCA, Cert: s.SSLCert, Key: s.SSLKey, ServerName: s.SSLServerName}
+}
+
+// defaultSSLMode is what cannot be attacked: nobody stands in between on loopback.
+func defaultSSLMode(s *Source) dial.SSLMode {
+	host, _, _ := net.SplitHostPort(s.Address) // Validate reports a bad one
+	if (host == "localhost" || net.ParseIP(host).IsLoopback()) && s.SSLCA == "" {
+		return dial.SSLDisabled
+	}
+	return dial.SSLVerifyIdentity
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/binlogproxy/binlogproxy/internal/dial"
 )
 
 func parse(t *testing.T, text string) *Config {
@@ -64,6 +66,35 @@ sources:
 	}
 	if t.Failed() {
 		t.Log(err)
+	}
+}
+
+func TestTLSIsVerifiedByDefaultWhereSomebodyMayStandInBetween(t *testing.T) {
+	for source, want := range map[string]dial.SSLMode{
+		"address: db1":                           dial.SSLVerifyIdentity,
+		`address: "10.0.0.1:3306"`:               dial.SSLVerifyIdentity,
+		"address: localhost.example.com":         dial.SSLVerifyIdentity,
+		"address: localhost":                     dial.SSLDisabled,
+		`address: "127.0.0.3:3306"`:              dial.SSLDisabled,
+		`address: "[::1]:3306"`:                  dial.SSLDisabled,
+		"address: localhost, ssl-ca: f":          dial.SSLVerifyIdentity,
+		"address: db1, ssl-mode: preferred":      dial.SSLPreferred,
+		"address: localhost, ssl-mode: required": dial.SSLRequired,
+	} {
+		if c := parse(t, "sources: [{"+source+"}]"); c.Sources[0].SSLMode != want {
+			t.Errorf("%s: %s, want %s", source, c.Sources[0].SSLMode, want)
+		}
+	}
+	for keys, want := range map[string]string{
+		"ssl-mode: always":                            `ssl-mode: "always" is not one of`,
+		"ssl-mode: required, ssl-ca: f":               "ssl-ca: with ssl-mode required",
+		"ssl-mode: verify_ca, ssl-server-name: n":     "ssl-server-name: with ssl-mode verify_ca",
+		"ssl-mode: disabled, ssl-cert: c, ssl-key: k": "ssl-cert: it is not shown",
+		"ssl-mode: verify_ca, ssl-ca: f, ssl-cert: c": "belong together",
+	} {
+		if err := parse(t, "sources: [{address: db1, "+keys+"}]").Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", keys, err, want)
+		}
 	}
 }
 

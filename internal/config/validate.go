@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -51,6 +52,7 @@ func (s *Source) validate(errs *mistakes, key string) {
 	errs.address(key+".address", s.Address, false)
 	errs.need(key+".user", s.User)
 	s.Password.validate(errs, key)
+	s.validateTLS(errs, key)
 	if s.ServerID == 0 {
 		errs.add("%s.server-id: must be given, 1 to 4294967295, and be unique among all servers and replicas", key)
 	}
@@ -80,6 +82,22 @@ func (s *Source) validate(errs *mistakes, key string) {
 			errs.add("%s.user: %q is there twice", account, a.User)
 		}
 		users[a.User] = true
+	}
+}
+
+func (s *Source) validateTLS(errs *mistakes, key string) {
+	switch {
+	case !slices.Contains(dial.SSLModes, s.SSLMode):
+		errs.add("%s.ssl-mode: %q is not one of %q", key, s.SSLMode, dial.SSLModes)
+	case s.SSLCA != "" && !s.SSLMode.Verifies():
+		errs.add("%s.ssl-ca: with ssl-mode %s no certificate is checked: %s and %s do", key, s.SSLMode, dial.SSLVerifyCA, dial.SSLVerifyIdentity)
+	case s.SSLServerName != "" && s.SSLMode != dial.SSLVerifyIdentity:
+		errs.add("%s.ssl-server-name: with ssl-mode %s no name is checked: %s does", key, s.SSLMode, dial.SSLVerifyIdentity)
+	case s.SSLCert != "" && s.SSLMode == dial.SSLDisabled:
+		errs.add("%s.ssl-cert: it is not shown with ssl-mode %s", key, s.SSLMode)
+	}
+	if (s.SSLCert == "") != (s.SSLKey == "") {
+		errs.add("%s: ssl-cert and ssl-key belong together", key)
 	}
 }
 

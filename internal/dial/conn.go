@@ -16,53 +16,22 @@ type Conn struct {
 	raw     net.Conn // what the dialer gave, below TLS; closed beside other calls
 }
 
-// Open connects and logs in. The error is an *UnreachableError, a *DeniedError,
-// a *StatementError, or that of ctx.
+// Open connects and logs in. The error is an *UnreachableError, a *DeniedError, an
+// *UntrustedError, a *StatementError, or that of ctx.
 func Open(ctx context.Context, options Options) (*Conn, error) {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, options.timeout())
 	defer cancel()
-
-	c := &Conn{options: options}
-	var stop func() bool
-	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		dial := options.Dial
-		if dial == nil {
-			dial = new(net.Dialer).DialContext
-		}
-		conn, err := dial(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		c.raw = conn
-		stop = context.AfterFunc(ctx, func() { expire(conn) })
-		return conn, nil
-	}
-	attributes := func(c *client.Conn) error {
-		c.SetAttributes(options.Attributes)
-		if options.TLS != nil {
-			c.SetTLSConfig(options.TLS)
-		}
-		return nil
-	}
-
-	err := protect(func() (err error) {
-		c.client, err = client.ConnectWithDialer(ctx, "", options.Addr, options.User, options.Password.Reveal(), "", dialer, attributes)
-		return err
-	})
-	// A deadline that was reached after the login has already spoilt the connection.
-	if stop != nil && !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil && c.raw != nil {
-		c.raw.Close()
-	}
+	l := &login{options: &options}
+	c, err := l.run(ctx)
 	switch {
 	case err == nil:
-		return c, nil
+		return &Conn{options: options, client: c, raw: l.raw}, nil
 	case parent.Err() != nil:
 		return nil, parent.Err()
-	case c.raw == nil:
+	case l.untrusted != nil:
+		return nil, &UntrustedError{Addr: options.Addr, Err: l.untrusted}
+	case l.raw == nil:
 		return nil, options.loginError("connect", err)
 	case ctx.Err() != nil:
 		return nil, options.loginError("login", fmt.Errorf("no answer within %s", options.timeout()))
@@ -111,7 +80,11 @@ func (c *Conn) Query(ctx context.Context, statement string) (Result, error) {
 		return Result{}, c.options.statementError(statement, fmt.Errorf("no answer within %s", c.options.timeout()))
 	}
 	if err != nil {
-		return Result{}, c.options.statementError(statement, err)
+		err = c.options.statementError(statement, err)
+		if Number(err) == 0 { // it may have asked for a file of ours, or want anything else
+			c.Close()
+		}
+		return Result{}, err
 	}
 	return result, nil
 }

@@ -34,6 +34,17 @@ func (e *DeniedError) Error() string {
 }
 func (e *DeniedError) Unwrap() error { return e.Err }
 
+// UntrustedError says that we refused the server: its certificate, a connection
+// without TLS, or what it wants of the password. Nothing was sent that would be as
+// good as the password to whoever answered.
+type UntrustedError struct {
+	Addr string
+	Err  error
+}
+
+func (e *UntrustedError) Error() string { return fmt.Sprintf("%s: not trusted: %v", e.Addr, e.Err) }
+func (e *UntrustedError) Unwrap() error { return e.Err }
+
 // StatementError is an error that the server answered a statement or a login
 // with, and that does not refuse the account. Err holds its number.
 type StatementError struct {

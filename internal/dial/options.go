@@ -2,7 +2,6 @@ package dial
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -38,8 +37,10 @@ type Options struct {
 	// library. None by default.
 	Attributes map[string]string
 
-	// TLS asks for TLS with this configuration. nil connects without.
-	TLS *tls.Config
+	// TLS says how the connection is protected; by default it is not. A secret that
+	// is as good as the password is then sent to loopback addresses and Unix sockets
+	// only.
+	TLS TLS
 
 	// Dial opens the connection. nil means net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

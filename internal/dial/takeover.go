@@ -23,6 +23,9 @@ func (c *Conn) Takeover() (net.Conn, error) {
 		below.Close()
 		return nil, &UnreachableError{Addr: c.options.Addr, Doing: "takeover of the connection", Err: err}
 	}
+	if g, ok := below.(*guard); ok {
+		below = g.Conn // what it had read ahead, go-mysql has taken
+	}
 	if err := below.SetDeadline(time.Time{}); err != nil {
 		below.Close()
 		return nil, &UnreachableError{Addr: c.options.Addr, Doing: "takeover of the connection", Err: err}

@@ -1,6 +1,9 @@
 package faultproxy
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // Direction is where bytes go.
 type Direction int
@@ -32,6 +35,10 @@ type Faults struct {
 
 	// Reset makes the cut an RST; without it both sides see FIN.
 	Reset bool
+
+	// StripTLS takes the offer of TLS out of the server's greeting, as who stands in
+	// between may do.
+	StripTLS bool
 
 	// Once lets faults cut one connection only; that clears them.
 	Once bool
@@ -70,4 +77,19 @@ func (c *packetCounter) before(p []byte, n int) int {
 		}
 	}
 	return len(p)
+}
+
+// stripTLS takes the offer of TLS out of a greeting, which p begins with
+// (Protocol::HandshakeV10: behind the header and the protocol's version come the
+// server's version up to NUL, the connection id, 8 bytes of nonce, NUL, and the
+// lower half of the capabilities).
+func stripTLS(p []byte) {
+	const head, fixed, ssl = 4 + 1, 4 + 8 + 1, 0x08
+	if len(p) < head {
+		return
+	}
+	version := bytes.IndexByte(p[head:], 0)
+	if at := head + version + 1 + fixed + 1; version >= 0 && at < len(p) {
+		p[at] &^= ssl
+	}
 }

@@ -88,6 +88,9 @@ func (p *pump) pass(b []byte) bool {
 	if !ok {
 		return false
 	}
+	if f.StripTLS && p.packets.begun == 0 {
+		stripTLS(b)
+	}
 	n := p.packets.before(b, f.CutAtPacket)
 	cut := n < len(b)
 	if left := f.CutAfter - p.passed; f.CutAfter > 0 && left <= int64(n) {
