@@ -69,7 +69,7 @@ func (c *chunker) eventSize(data []byte, offset, limit int64) (int64, error) {
 	position := replication.Position{File: c.name, Offset: offset}
 	h, err := replication.ParseHeader(data)
 	if err != nil {
-		return 0, &PositionError{Position: position, Limit: limit}
+		return 0, &PositionError{Position: position, Size: replication.ClaimedSize(data), Limit: limit}
 	}
 	if size := int64(h.Size); offset+size <= limit {
 		return size, nil

@@ -134,12 +134,12 @@ func (e *GapError) Error() string {
 // was not an event's, or the event would end beyond its file.
 type PositionError struct {
 	Position replication.Position
-	Size     int64 // of the event as its header claims; 0 where there is no possible header
+	Size     int64 // of the event as its header claims, possible or not; 0 where the file ends within the header
 	Limit    int64 // where the file ends
 }
 
 func (e *PositionError) Error() string {
-	if e.Size == 0 {
+	if e.Size < replication.HeaderSize || e.Size > replication.MaxEventSize {
 		return fmt.Sprintf("no event begins at %s", e.Position)
 	}
 	return fmt.Sprintf("the event at %s claims %d bytes, the file ends at %d", e.Position, e.Size, e.Limit)

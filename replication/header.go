@@ -39,6 +39,15 @@ type Header struct {
 	Flags     uint16
 }
 
+// ClaimedSize is what the header at the start of b says of the event's size, whether
+// or not an event can have it; 0 when b is shorter than a header.
+func ClaimedSize(b []byte) int64 {
+	if len(b) < HeaderSize {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(b[9:]))
+}
+
 // ParseHeader reads the header at the start of b. It fails when b is shorter
 // than a header or when the size it claims cannot be an event's.
 func ParseHeader(b []byte) (Header, error) {

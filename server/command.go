@@ -17,10 +17,10 @@ var commandNames = map[wire.Command]string{
 
 // command answers one command. An error means that the connection is of no more use.
 func (s *session) command(ctx context.Context, payload []byte) error {
-	if len(payload) == 0 {
-		return s.malformed()
+	var command wire.Command // an empty packet is COM_SLEEP, which is no command (mysqld: Protocol_classic::get_command)
+	if len(payload) > 0 {
+		command = wire.Command(payload[0])
 	}
-	command := wire.Command(payload[0])
 	s.server.counters.commands.Add(1)
 	s.setStatus(func(p *sessionStatus) { p.command, p.since = commandNames[command], s.server.opts.Now() })
 	switch command {

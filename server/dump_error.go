@@ -75,17 +75,30 @@ func (d *dump) readError(err error) error {
 }
 
 // positionError says that no event can be read where the client begins: what it
-// took for a header was read, and a possible event up to the end of the file.
-// Which sizes were impossible is not known here: mysqld has a text of its own for
-// those beyond 1 GiB.
+// took for a header was read, and a possible event up to the end of the file
+// (mysqld: Binlog_event_data_istream::check_event_header).
 func (d *dump) positionError(e *archive.PositionError) error {
 	d.place.lastByte = replication.Position{File: e.Position.File, Offset: e.Limit}
 	headerEnd := e.Position.Offset + replication.HeaderSize
-	if e.Size > 0 || headerEnd > e.Limit {
-		return d.fatal("binlog truncated in the middle of event; consider out of disk space on source")
+	if headerEnd <= e.Limit && e.Size < replication.HeaderSize {
+		d.place.lastByte.Offset = headerEnd
+		return d.fatal("bogus data in log event")
 	}
-	d.place.lastByte.Offset = headerEnd
-	return d.fatal("bogus data in log event")
+	if e.Size > replication.MaxEventSize {
+		d.place.lastByte.Offset = headerEnd
+		return d.fatal("log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source")
+	}
+	return d.fatal("binlog truncated in the middle of event; consider out of disk space on source")
+}
+
+// replacedError is what the older one of two equal replicas gets (mysqld:
+// Binlog_sender::run, kill_zombie_dump_threads). Before a file is open it has no place.
+func (d *dump) replacedError() error {
+	const text = "A replica with the same server_uuid/server_id as this replica has connected to the source"
+	if d.file == "" {
+		return fatalError(text)
+	}
+	return d.fatal(text)
 }
 
 func (d *dump) gapError(gap *archive.GapError) error {

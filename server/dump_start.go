@@ -43,6 +43,9 @@ func (d *dump) find() (replication.Position, error) {
 	if len(files) == 0 {
 		return replication.Position{}, errTemporary
 	}
+	if mode := d.source.GTIDMode(); d.request.gtid && mode != "ON" {
+		return replication.Position{}, fatalError(fmt.Sprintf("The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = %s instead of ON.", mode))
+	}
 	if d.request.gtid && d.request.file == "" {
 		return d.findGTIDs(files)
 	}
@@ -86,9 +89,6 @@ func follows(last, name string) bool {
 // which the client has everything.
 func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 	at := replication.Position{Offset: replication.FirstEventOffset}
-	if mode := d.source.GTIDMode(); mode != "ON" {
-		return at, fatalError(fmt.Sprintf("The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = %s instead of ON.", mode))
-	}
 	set := d.request.set
 	if d.isAhead(set) {
 		if d.request.nonBlock {

@@ -54,6 +54,9 @@ func (s *session) dump(ctx context.Context, r dumpRequest) error {
 	err := d.run(ctx)
 	s.conn.SetSequence(d.frame.Sequence())
 	if cause := context.Cause(ctx); cause != nil {
+		if errors.Is(cause, errReplaced) && d.frame.Rest() == 0 {
+			return errors.Join(d.replacedError(), cause)
+		}
 		return cause
 	}
 	return err

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/wire"
-	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // runDump runs the dump loop (session.dump) and ends the connection after it.
@@ -18,8 +16,8 @@ import (
 // between two packets and return the context's error". It writes to s.nc, which
 // bounds each write, and leaves s.conn's sequence number behind its last packet.
 // It keeps s.progress up to date. What it returns decides the end: a *wire.Error
-// is sent as the last packet, errReplaced as its error 1236; nil and every other
-// error end the connection without a word.
+// is sent as the last packet; nil and every other error end the connection without
+// a word.
 func (s *session) runDump(ctx context.Context, r dumpRequest) error {
 	s.quit = true
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -46,18 +44,15 @@ func (s *session) runDump(ctx context.Context, r dumpRequest) error {
 		}
 	}()
 	err := s.dump(ctx, r)
-	s.dumpEnded(live, err)
+	s.dumpEnded(err)
 	s.nc.closeWrite()
 	<-watched
 	return nil
 }
 
 // dumpEnded sends the last packet, if there is one to send, counts and logs the end.
-func (s *session) dumpEnded(live *liveDump, err error) {
+func (s *session) dumpEnded(err error) {
 	s.server.counters.dumpEnded(err)
-	if errors.Is(err, errReplaced) {
-		err = live.replacedError()
-	}
 	var last *wire.Error
 	if errors.As(err, &last) {
 		s.log.Warn("dump ends with an error", "errno", last.Number, "err", last.Message)
@@ -83,19 +78,6 @@ type liveDump struct {
 	progress dumpProgress
 }
 
-// replacedError is what the older one of two equal replicas gets.
-// mysqld's text also names where the stream began, which is of no use to anybody:
-// here all three places are the last one.
-func (l *liveDump) replacedError() *wire.Error {
-	var at replication.Position
-	if p := l.progress.position.Load(); p != nil {
-		at = *p
-	}
-	return wire.Errorf(wire.ERMasterFatalReadingLog, "A replica with the same server_uuid/server_id as this replica has connected to the source; "+
-		"the first event '%s' at %d, the last event read from '%s' at %d, the last byte read from '%s' at %d.",
-		at.File, at.Offset, at.File, at.Offset, at.File, at.Offset)
-}
-
 // dumps knows the dumps that are running.
 type dumps struct {
 	mu   sync.Mutex
@@ -115,12 +97,15 @@ func (d *dumps) add(l *liveDump) {
 	d.live = append(d.live, l)
 }
 
+// cutUUID gives what counts of a client's uuid.
+func cutUUID(uuid string) string { return uuid[:min(len(uuid), 36)] }
+
 // sameReplica is the rule of kill_zombie_dump_threads (sql/rpl_source.cc) as
 // measured: the uuid decides if both have one, the server_id only
 // if neither has. server_id 0 is never matched: it belongs to short dumps.
 func sameReplica(a, b dumpRequest) bool {
 	if a.replicaUUID != "" || b.replicaUUID != "" {
-		return strings.EqualFold(a.replicaUUID, b.replicaUUID)
+		return cutUUID(a.replicaUUID) == cutUUID(b.replicaUUID)
 	}
 	return a.serverID != 0 && a.serverID == b.serverID
 }

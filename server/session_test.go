@@ -50,7 +50,7 @@ func TestMalformedCommandsAreRefusedAndOnlyDumpsEndTheConnection(t *testing.T) {
 		text    string
 		ends    bool
 	}{
-		{"nothing", nil, wire.ERMalformedPacket, "Malformed communication packet.", false},
+		{"nothing", nil, wire.ERUnknownCom, "Unknown command", false},
 		{"COM_REGISTER_SLAVE", []byte{byte(wire.ComRegisterReplica), 1, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", false},
 		{"COM_BINLOG_DUMP", []byte{byte(wire.ComBinlogDump), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", true},
 		{"COM_BINLOG_DUMP_GTID", []byte{byte(wire.ComBinlogDumpGTID), 4, 0, 0, 0}, wire.ERMalformedPacket, "Malformed communication packet.", true},
@@ -198,7 +198,8 @@ func TestDuplicateReplicas(t *testing.T) {
 		oldID, newID     uint32
 		killed           bool
 	}{
-		{"same uuid", u, strings.ToUpper(u), 5, 6, true},
+		{"same uuid", u, u, 5, 6, true},
+		{"same uuid in capitals", u, strings.ToUpper(u), 5, 6, false},
 		{"no uuid, same server_id", "", "", 5, 5, true},
 		{"other uuid, same server_id", u, v, 5, 5, false},
 		{"uuid and none, same server_id", u, "", 5, 5, false},
@@ -217,7 +218,7 @@ func TestDuplicateReplicas(t *testing.T) {
 				return
 			}
 			e := first.expectError(wire.ERMasterFatalReadingLog)
-			if !strings.HasPrefix(e.Message, "A replica with the same server_uuid/server_id as this replica has connected to the source; the first event '") {
+			if !strings.HasPrefix(e.Message, "A replica with the same server_uuid/server_id as this replica has connected to the source") {
 				t.Error(e)
 			}
 			first.expectEOF()

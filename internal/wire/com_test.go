@@ -88,7 +88,7 @@ func TestRegisterReplica(t *testing.T) {
 	}
 	checkCutOff(t, payload, len(payload), DecodeRegisterReplica)
 
-	for _, reg := range []RegisterReplica{{Host: strings.Repeat("h", 256)}, {User: strings.Repeat("u", 97)}} {
+	for _, reg := range []RegisterReplica{{User: strings.Repeat("u", 97)}, {User: strings.Repeat("u", 255)}} {
 		if _, err := DecodeRegisterReplica(reg.Append(nil)); err == nil || errors.Is(err, ErrTruncated) {
 			t.Errorf("too long: %v", err)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,45 +14,14 @@ import (
 	"github.com/binlogproxy/binlogproxy/testenv/child"
 )
 
-// TestDumpsAreThoseOfMySQL puts the same dump commands to a real server and to the
-// proxy that follows it, and compares what comes packet by packet: sequence
-// numbers, sizes and bytes. What differs on purpose is in adapt and dumpCase.instead.
-func TestDumpsAreThoseOfMySQL(t *testing.T) {
-	m := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
-	d := startDaemon(t, m.Addr())
-	phase := func(name string, cases func(*testing.T, *testenv.MySQL) []dumpCase) {
-		t.Run(name, func(t *testing.T) {
-			all := cases(t, m)
-			caughtUp(t, d, m)
-			for _, c := range all {
-				t.Run(c.name, func(t *testing.T) { c.compare(t, m.Addr(), d.Listen()) })
-			}
-		})
-	}
-	eachKindOfTransaction(t, m)
-	restartServer(t, m)
-	execute(t, m, "INSERT INTO d.t VALUES (200, 'later'), (201, 'later')", "INSERT INTO d.t VALUES (202, 'latest')")
-	phase("file", fileCases)
-	phase("gtid", gtidCases)
-	t.Run("heartbeats", func(t *testing.T) { heartbeatsAlike(t, m, d.Listen()) })
-	phase("checksum", checksumCases)
-	phase("large", largeCases)
-	phase("anonymous", func(t *testing.T, m *testenv.MySQL) []dumpCase { return anonymousCases(t, m, d) })
-
-	execute(t, m, "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (900, 'newest')")
-	late := startDaemon(t, m.Addr(), "--from=newest", "--server-id=4243")
-	caughtUp(t, late, m)
-	for _, c := range purgedCases(t, m) {
-		t.Run("purged/"+c.name, func(t *testing.T) { c.compare(t, m.Addr(), late.Listen()) })
-	}
-}
-
 // dumpCase is a dump command and what the client declares before it.
 type dumpCase struct {
 	name    string
 	declare string
 	command []byte // payload
-	instead []byte // what mysqld is asked where the proxy takes the command for another
+
+	deviates *deviation // that the answers may show
+	instead  []byte     // what mysqld is asked where the proxy takes the command for another
 }
 
 // Declarations about checksums.
@@ -78,6 +48,26 @@ func byFile(flags wire.DumpFlags, file string, pos int64) []byte {
 func byGTID(flags wire.DumpFlags, set *replication.GTIDSet, file string, pos int64) []byte {
 	d := wire.BinlogDumpGTID{Flags: flags, ServerID: 902, File: file, Position: uint64(pos), GTIDSet: set.AppendWire(nil)}
 	return d.Append(nil)
+}
+
+// namedBytes names the file of a GTID dump by bytes that the encoder would not send.
+func namedBytes(name string) []byte {
+	d := wire.BinlogDumpGTID{Flags: nonBlock, ServerID: 902, File: strings.Repeat("x", len(name)), Position: 4, GTIDSet: make([]byte, 8)}
+	return bytes.Replace(d.Append(nil), []byte(d.File), []byte(name), 1)
+}
+
+// variableCases declare one thing in several ways, or several things at once.
+func variableCases(t *testing.T, m *testenv.MySQL) (cases []dumpCase) {
+	file := binlogFiles(t, m)[1]
+	for _, declare := range []string{
+		"SET @source_binlog_checksum = 'NONE', @master_binlog_checksum = 'CRC32'", "SET @source_binlog_checksum = 'CRC32', @master_binlog_checksum = 'NONE'",
+		"SET @source_binlog_checksum = NULL, @master_binlog_checksum = 'CRC32'", "SET @source_binlog_checksum = '', @master_binlog_checksum = 'CRC32'",
+		"SET @source_binlog_checksum = 'crc32'", "SET @master_binlog_checksum = ''", "SET @source_binlog_checksum = 1", "SET @source_binlog_checksum = 0",
+		"SET @SOURCE_BINLOG_CHECKSUM = 'CRC32'", "SET @source_binlog_checksum = ' CRC32'", "SET @source_binlog_checksum = 2",
+	} {
+		cases = append(cases, dumpCase{name: "4.2.9 " + declare, declare: declare, command: byFile(nonBlock, file.Name, 4)})
+	}
+	return cases
 }
 
 // eachKindOfTransaction writes three files, in one session.
@@ -132,48 +122,47 @@ func restartServer(t *testing.T, m *testenv.MySQL) {
 func fileCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	files := binlogFiles(t, m)
 	first, second, last := files[0], files[1], files[len(files)-1]
-	truncated := byFile(nonBlock, "", 4)
 	cases := []dumpCase{
-		{name: "no name, undeclared", command: byFile(nonBlock, "", 4)},
-		{name: "server_id 0", declare: crc32, command: (&wire.BinlogDump{Position: 4, File: second.Name}).Append(nil)},
-		{name: "truncated", command: truncated[:10]},
-		{name: "only the command", command: truncated[:1]},
+		{name: "4.2.2 empty name, file, undeclared", command: byFile(nonBlock, "", 4)},
+		{name: "4.2.6 server_id 0, file", declare: crc32, command: (&wire.BinlogDump{Position: 4, File: second.Name}).Append(nil)},
 	}
 	add := func(name string, command []byte) {
 		cases = append(cases, dumpCase{name: name, declare: crc32, command: command})
 	}
-	add("first", byFile(nonBlock, first.Name, 4))
-	add("no name", byFile(nonBlock, "", 4))
-	add("with a directory", byFile(nonBlock, "./"+second.Name, 4))
-	add("with a NUL", append(byFile(nonBlock, second.Name, 4), 0))
-	add("NUL as a name", append(byFile(nonBlock, "", 4), 0, 0, 0))
-	add("unknown", byFile(nonBlock, "binlog.000099", 4))
-	add("unknown at 0", byFile(nonBlock, "binlog.000099", 0))
-	add("of another kind", byFile(nonBlock, "nosuch", 4))
-	add("behind the first transaction", byFile(nonBlock, first.Name, eventStarts(t, m, first.Name)[3]))
-	add("end of the last", byFile(nonBlock, last.Name, last.Size))
-	add("end of the first", byFile(nonBlock, first.Name, first.Size))
-	add("beyond the last", byFile(nonBlock, last.Name, last.Size+1))
-	add("beyond the first", byFile(nonBlock, first.Name, first.Size+1))
-	add("far beyond", byFile(nonBlock, last.Name, 1<<32-1))
-	add("within the last header", byFile(nonBlock, last.Name, last.Size-10))
+	add("5.1 first", byFile(nonBlock, first.Name, 4))
+	add("4.2.2 empty name, file", byFile(nonBlock, "", 4))
+	add("4.2.1 ./ before the name, file", byFile(nonBlock, "./"+second.Name, 4))
+	add("4.2.1 directories before the name, file", byFile(nonBlock, "/no/such/"+second.Name, 4))
+	add("4.2.1 NUL behind the name, file", append(byFile(nonBlock, second.Name, 4), 0))
+	add("4.2.1 more behind the NUL, file", append(byFile(nonBlock, second.Name, 4), "\x00more"...))
+	add("4.2.1 name 00 00 00, file", append(byFile(nonBlock, "", 4), 0, 0, 0))
+	add("5.9 unknown file", byFile(nonBlock, "binlog.000099", 4))
+	add("5.9 unknown file at 0", byFile(nonBlock, "binlog.000099", 0))
+	add("5.9 file of another kind", byFile(nonBlock, "nosuch", 4))
+	add("5.3 behind the first transaction", byFile(nonBlock, first.Name, eventStarts(t, m, first.Name)[3]))
+	add("5.1 end of the last", byFile(nonBlock, last.Name, last.Size))
+	add("5.1 end of the first", byFile(nonBlock, first.Name, first.Size))
+	add("5.9 position > size, last", byFile(nonBlock, last.Name, last.Size+1))
+	add("5.9 position > size, first", byFile(nonBlock, first.Name, first.Size+1))
+	add("5.9 position far > size", byFile(nonBlock, last.Name, 1<<32-1))
+	add("5.9 within the last header", byFile(nonBlock, last.Name, last.Size-10))
 	for _, pos := range []int64{0, 1, 3} {
-		add(fmt.Sprint("position ", pos), byFile(nonBlock, second.Name, pos))
-		add(fmt.Sprint("no name, position ", pos), byFile(nonBlock, "", pos))
+		add(fmt.Sprint("5.9 position < 4: ", pos), byFile(nonBlock, second.Name, pos))
+		add(fmt.Sprint("5.9 empty name, position < 4: ", pos), byFile(nonBlock, "", pos))
 	}
 	for _, flags := range []wire.DumpFlags{wire.DumpHeartbeatV2, wire.DumpThroughGTID, 0x10, 0x8000} {
-		add(fmt.Sprintf("flags %#x", uint16(flags)), byFile(nonBlock|flags, second.Name, 4))
+		add(fmt.Sprintf("4.2.6 flags %#x, file", uint16(flags)), byFile(nonBlock|flags, second.Name, 4))
 	}
 	for _, at := range eventStarts(t, m, second.Name) {
-		add(fmt.Sprint("from ", at), byFile(nonBlock, second.Name, at))
+		add(fmt.Sprint("5.3 from ", at), byFile(nonBlock, second.Name, at))
 	}
 	for _, at := range withinEvents(t, m, second.Name) {
-		add(fmt.Sprint("within an event at ", at), byFile(nonBlock, second.Name, at))
+		add(fmt.Sprint("5.9 within an event, file, at ", at), byFile(nonBlock, second.Name, at))
 	}
 	for _, d := range declarations {
 		cases = append(cases,
-			dumpCase{name: d.name, declare: d.declare, command: byFile(nonBlock, second.Name, 4)},
-			dumpCase{name: d.name + ", later", declare: d.declare, command: byFile(nonBlock, second.Name, second.Size)})
+			dumpCase{name: "5.4 " + d.name + ", file with CRC32", declare: d.declare, command: byFile(nonBlock, second.Name, 4)},
+			dumpCase{name: "5.4 " + d.name + ", file with CRC32, from its end", declare: d.declare, command: byFile(nonBlock, second.Name, second.Size)})
 	}
 	return cases
 }
@@ -187,18 +176,14 @@ func gtidCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	}
 	set := func(numbers string) *replication.GTIDSet { return gtidSet(t, uuid+":"+numbers) }
 	foreign, nothing := gtidSet(t, "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1-7:x:3"), gtidSet(t, "")
-	truncated := byGTID(nonBlock, nothing, second.Name, 4)
 	cases := []dumpCase{
-		{name: "undeclared", command: byGTID(nonBlock, all, "", 4)},
-		{name: "malformed set", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4, GTIDSet: []byte{1, 2, 3}}).Append(nil)},
-		{name: "set without end", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4, GTIDSet: []byte{1, 0, 0, 0, 0, 0, 0, 0}}).Append(nil)},
-		{name: "no set", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4}).Append(nil)},
-		{name: "truncated flags", command: truncated[:2]},
-		{name: "truncated name", command: truncated[:15]},
-		{name: "truncated set", command: truncated[:len(truncated)-1]},
+		{name: "5.4 undeclared, GTID", command: byGTID(nonBlock, all, "", 4)},
+		{name: "4.2.7 malformed set", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4, GTIDSet: []byte{1, 2, 3}}).Append(nil)},
+		{name: "4.2.7 set without end", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4, GTIDSet: []byte{1, 0, 0, 0, 0, 0, 0, 0}}).Append(nil)},
+		{name: "4.2.7 no set", command: (&wire.BinlogDumpGTID{Flags: nonBlock, Position: 4}).Append(nil)},
 		// An offset means nothing in a file that the server has yet to choose.
-		{name: "position 0", declare: crc32, command: byGTID(nonBlock, set("1"), "", 0), instead: byGTID(nonBlock, set("1"), "", 4)},
-		{name: "position 200", declare: crc32, command: byGTID(nonBlock, set("1"), "", 200), instead: byGTID(nonBlock, set("1"), "", 4)},
+		{name: "4.2.5 position 0 without a name", declare: crc32, deviates: positionIgnored, command: byGTID(nonBlock, set("1"), "", 0), instead: byGTID(nonBlock, set("1"), "", 4)},
+		{name: "4.2.5 position 200 without a name", declare: crc32, deviates: positionIgnored, command: byGTID(nonBlock, set("1"), "", 200), instead: byGTID(nonBlock, set("1"), "", 4)},
 	}
 	add := func(name string, command []byte) {
 		cases = append(cases, dumpCase{name: name, declare: crc32, command: command})
@@ -213,27 +198,33 @@ func gtidCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 		{"another server's", foreign}, {"more of another server", all.Union(foreign)},
 		{"more", all.Union(set("100"))}, {"more with a new tag", all.Union(set("new:1"))},
 	} {
-		add(s.name, byGTID(nonBlock, s.set, "", 4))
-		add(s.name+", named", byGTID(nonBlock, s.set, second.Name, 4))
-		add(s.name+", heartbeats v2", byGTID(nonBlock|wire.DumpHeartbeatV2, s.set, "", 4))
-		cases = append(cases, dumpCase{name: s.name + ", NONE", declare: none, command: byGTID(nonBlock, s.set, "", 4)})
+		add("4.2.3 empty name, GTID, "+s.name, byGTID(nonBlock, s.set, "", 4))
+		add("4.2.4 name given, GTID, "+s.name, byGTID(nonBlock, s.set, second.Name, 4))
+		cases = append(cases, dumpCase{name: "5.6 heartbeats v2, " + s.name, declare: crc32, deviates: heartbeatsV1,
+			command: byGTID(nonBlock|wire.DumpHeartbeatV2, s.set, "", 4)})
+		cases = append(cases, dumpCase{name: "5.4 NONE, GTID, " + s.name, declare: none, command: byGTID(nonBlock, s.set, "", 4)})
 	}
 	for _, at := range eventStarts(t, m, second.Name) {
-		add(fmt.Sprint("nothing, from ", at), byGTID(nonBlock, nothing, second.Name, at))
-		add(fmt.Sprint("everything, from ", at), byGTID(nonBlock, all, second.Name, at))
+		add(fmt.Sprint("4.2.4 nothing, from ", at), byGTID(nonBlock, nothing, second.Name, at))
+		add(fmt.Sprint("4.2.4 everything, from ", at), byGTID(nonBlock, all, second.Name, at))
 	}
 	for _, at := range withinEvents(t, m, second.Name) {
-		add(fmt.Sprint("within an event at ", at), byGTID(nonBlock, nothing, second.Name, at))
+		add(fmt.Sprint("5.9 within an event, GTID, at ", at), byGTID(nonBlock, nothing, second.Name, at))
 	}
 	for _, f := range []testenv.BinlogFile{files[0], last} { // created is set in both
 		at := eventStarts(t, m, f.Name)[3]
-		add("everything, within "+f.Name, byGTID(nonBlock, all, f.Name, at))
-		add("nothing, within "+f.Name, byGTID(nonBlock, nothing, f.Name, at))
-		add("everything, "+f.Name, byGTID(nonBlock, all, f.Name, 4))
+		add("5.3 everything, within "+f.Name, byGTID(nonBlock, all, f.Name, at))
+		add("5.3 nothing, within "+f.Name, byGTID(nonBlock, nothing, f.Name, at))
+		add("5.3 everything, "+f.Name, byGTID(nonBlock, all, f.Name, 4))
 	}
-	add("unknown", byGTID(nonBlock, nothing, "binlog.000099", 4))
+	add("5.9 unknown file, GTID", byGTID(nonBlock, nothing, "binlog.000099", 4))
+	add("4.2.1 ./ before the name, GTID", byGTID(nonBlock, nothing, "./"+second.Name, 4))
+	add("4.2.1 NUL behind the name, GTID", namedBytes(second.Name+"\x00more"))
+	add("4.2.1 name 00 00 00, GTID", namedBytes("\x00\x00\x00"))
+	add("4.2.6 server_id 0, GTID", (&wire.BinlogDumpGTID{File: second.Name, Position: 4, GTIDSet: make([]byte, 8)}).Append(nil))
+	add("4.2.6 flags 0x4, GTID", byGTID(nonBlock|wire.DumpThroughGTID, set("1-3"), "", 4))
 	for _, at := range []int64{0, 3, last.Size, last.Size + 1, 1 << 40, -1} {
-		add(fmt.Sprint("nothing, last at ", at), byGTID(nonBlock, nothing, last.Name, at))
+		add(fmt.Sprint("5.9 GTID, last at ", at), byGTID(nonBlock, nothing, last.Name, at))
 	}
 	return cases
 }
@@ -249,12 +240,12 @@ func checksumCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	var cases []dumpCase
 	for _, d := range declarations {
 		for _, f := range files[len(files)-3:] {
-			cases = append(cases, dumpCase{name: d.name + " from " + f.Name, declare: d.declare, command: byFile(nonBlock, f.Name, 4)})
+			cases = append(cases, dumpCase{name: "5.4 " + d.name + ", from " + f.Name, declare: d.declare, command: byFile(nonBlock, f.Name, 4)})
 		}
 		cases = append(cases,
-			dumpCase{name: d.name + " within", declare: d.declare, command: byFile(nonBlock, without.Name, eventStarts(t, m, without.Name)[2])},
-			dumpCase{name: d.name + " skipping nothing", declare: d.declare, command: byGTID(nonBlock, before, "", 4)},
-			dumpCase{name: d.name + " skipping all", declare: d.declare, command: byGTID(nonBlock, executed(t, m), without.Name, 4)})
+			dumpCase{name: "5.4 " + d.name + ", within a file with NONE", declare: d.declare, command: byFile(nonBlock, without.Name, eventStarts(t, m, without.Name)[2])},
+			dumpCase{name: "5.4 " + d.name + ", GTID", declare: d.declare, command: byGTID(nonBlock, before, "", 4)},
+			dumpCase{name: "5.4 " + d.name + ", file with NONE, skipping all", declare: d.declare, command: byGTID(nonBlock, executed(t, m), without.Name, 4)})
 	}
 	return cases
 }
@@ -277,8 +268,8 @@ func largeCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 		}
 	}
 	return []dumpCase{
-		{name: "by file", declare: crc32, command: byFile(nonBlock, name, 4)},
-		{name: "skipping", declare: crc32, command: byGTID(nonBlock, middle.Subtract(before), name, 4)},
+		{name: "5.11 by file", declare: crc32, command: byFile(nonBlock, name, 4)},
+		{name: "5.11 skipping", declare: crc32, command: byGTID(nonBlock, middle.Subtract(before), name, 4)},
 	}
 }
 
@@ -291,8 +282,9 @@ func anonymousCases(t *testing.T, m *testenv.MySQL, d *child.Daemon) []dumpCase 
 	caughtUp(t, d, m) // in mode ON the server would not send it any more
 	execute(t, m, "SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET GLOBAL gtid_mode = ON", "INSERT INTO d.t VALUES (501, 'with a GTID')")
 	return []dumpCase{
-		{name: "all", declare: crc32, command: byGTID(nonBlock, executed(t, m), "", 4)},
-		{name: "those before", declare: crc32, command: byGTID(nonBlock, before, "", 4)},
+		{name: "5.9 anonymous, file, gtid_mode ON", declare: crc32, command: byFile(nonBlock, newestFile(t, m).Name, 4), deviates: whateverTheMode},
+		{name: "5.9 anonymous, GTID", declare: crc32, command: byGTID(nonBlock, executed(t, m), "", 4)},
+		{name: "5.9 anonymous, GTID, behind others", declare: crc32, command: byGTID(nonBlock, before, "", 4)},
 	}
 }
 
@@ -302,10 +294,10 @@ func purgedCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	newest := files[len(files)-1].Name
 	execute(t, m, "PURGE BINARY LOGS TO '"+newest+"'")
 	cases := []dumpCase{
-		{name: "first file", declare: crc32, command: byFile(nonBlock, files[0].Name, 4)},
-		{name: "no name", declare: crc32, command: byFile(nonBlock, "", 4)},
-		{name: "everything", declare: crc32, command: byGTID(nonBlock, executed(t, m), "", 4)},
-		{name: "nothing, named", declare: crc32, command: byGTID(nonBlock, gtidSet(t, ""), newest, 4)},
+		{name: "5.9 purged file", declare: crc32, command: byFile(nonBlock, files[0].Name, 4)},
+		{name: "4.2.2 empty name, file, purged", declare: crc32, command: byFile(nonBlock, "", 4)},
+		{name: "4.2.3 everything, purged", declare: crc32, command: byGTID(nonBlock, executed(t, m), "", 4)},
+		{name: "4.2.4 nothing, purged", declare: crc32, command: byGTID(nonBlock, gtidSet(t, ""), newest, 4)},
 	}
 	// The text of the error grows with the set, up to where mysqld leaves the sets out.
 	text := "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1"
@@ -314,9 +306,9 @@ func purgedCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	}
 	for n := int64(100); n < 1e18; n *= 10 {
 		text := text + fmt.Sprint(":", n)
-		cases = append(cases, dumpCase{name: fmt.Sprint("lacking, set of ", len(text)), declare: crc32, command: byGTID(nonBlock, gtidSet(t, text), "", 4)})
+		cases = append(cases, dumpCase{name: fmt.Sprint("5.9 purged GTIDs, set of ", len(text)), declare: crc32, command: byGTID(nonBlock, gtidSet(t, text), "", 4)})
 	}
-	return append(cases, dumpCase{name: "lacking", declare: crc32, command: byGTID(nonBlock, gtidSet(t, ""), "", 4)})
+	return append(cases, dumpCase{name: "5.9 purged GTIDs", declare: crc32, command: byGTID(nonBlock, gtidSet(t, ""), "", 4)})
 }
 
 // heartbeatsAlike follows both at the live tail through an idle time, a rotation
