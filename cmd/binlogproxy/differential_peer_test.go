@@ -25,9 +25,10 @@ type pair struct {
 // script is a case that is more than one dump command. It is run against each of
 // the two, and what it notes must be equal.
 type script struct {
-	name     string
-	run      func(*peer) error
-	deviates *deviation
+	name       string
+	run        func(*peer) error
+	deviates   *deviation
+	proxyFirst bool // else mysqld is
 }
 
 // peer is one of the two during a script.
@@ -52,7 +53,11 @@ func (b pair) begin(t *testing.T, s script) func(*testing.T) {
 	var errs [2]error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for _, i := range []int{1, 0} { // the proxy first: a script may end its server
+		order := []int{0, 1}
+		if s.proxyFirst {
+			order = []int{1, 0}
+		}
+		for _, i := range order {
 			p := &peer{ctx: t.Context(), addr: []string{b.m.Addr(), b.proxy}[i], m: b.m}
 			errs[i] = s.run(p)
 			answers[i] = p.notes

@@ -308,12 +308,19 @@ func shutdownsAlike(t *testing.T, m *testenv.MySQL, d *child.Daemon) {
 		m.Addr():   func() error { return m.Stop(t.Context()) },
 		d.Listen(): func() error { _, err := d.Stop(); return err },
 	}
-	both.begin(t, script{deviates: noEOF, run: func(p *peer) error {
+	both.begin(t, script{deviates: noEOF, proxyFirst: true, run: func(p *peer) error { // it must not see its source go
 		l, err := p.login(nil, crc32)
 		if err != nil {
 			return err
 		}
-		return errors.Join(l.dump(dumpAs(961, end.Name), end), ends[p.addr](), l.ended())
+		if err := l.dump(dumpAs(961, end.Name), end); err != nil {
+			return err
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- ends[p.addr]() }()
+		err = l.ended()
+		l.nc.Close()
+		return errors.Join(err, <-stopped)
 	}})(t)
 }
 
