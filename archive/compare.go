@@ -47,11 +47,16 @@ func (l *Log) compareLocked(part []byte, last bool) error {
 	c.seen = 0
 	if c.offset == c.end {
 		l.compare = nil
-		l.unproven.Store(false)
-		l.markDue = true
-		l.cond.Broadcast()
+		l.provenLocked()
 	}
 	return nil
+}
+
+// provenLocked says that what is held is the source's, as far as that can be found out.
+func (l *Log) provenLocked() {
+	l.unproven.Store(false)
+	l.markDue = true
+	l.cond.Broadcast()
 }
 
 func firstDifference(a, b []byte) int {
@@ -85,19 +90,23 @@ func (l *Log) historyError(offset int64, found []byte, reason string) error {
 	}
 }
 
-// maxDumpOffset is the largest position that COM_BINLOG_DUMP can name.
-const maxDumpOffset = 1<<32 - 1
+// resumeOffset is where the source is to begin: far enough back, but behind the
+// beginning of the last transaction that it refuses.
+func (l *Log) resumeOffset(reach replication.Reach) (int64, error) {
+	offset, err := l.compareOffset(reach.Farthest)
+	return max(offset, l.cur.end.begun[reach.Refuses]), err
+}
 
-// resumeOffset finds the start of the last event from which the compared stretch
-// is long enough: CompareBack before the end, or before the recorded mark while
-// what stands behind that is unproven.
-func (l *Log) resumeOffset() (int64, error) {
+// compareOffset finds the start of the last event, at farthest or before, from which
+// the compared stretch is long enough: CompareBack before the end, or before the
+// recorded mark while what stands behind that is unproven.
+func (l *Log) compareOffset(farthest int64) (int64, error) {
 	of := l.cur
 	target := of.end.offset
 	if l.unproven.Load() {
 		target = min(target, l.floor)
 	}
-	target = min(target-l.opts.CompareBack, maxDumpOffset)
+	target = min(target-l.opts.CompareBack, farthest)
 	from := replication.FirstEventOffset
 	if target <= from {
 		return from, nil

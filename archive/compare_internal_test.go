@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"math"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -19,9 +20,11 @@ func (hugeFile) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// COM_BINLOG_DUMP has 32 bits for the offset: beyond 4 GiB the compared stretch
-// begins before that, at an event's start.
-func TestResumeBelowFourGiB(t *testing.T) {
+// COM_BINLOG_DUMP has 32 bits for the offset: where nothing else can be asked for,
+// the compared stretch begins before that, at an event's start. Elsewhere it does not
+// grow with the file.
+func TestResumeWithinReach(t *testing.T) {
+	const fourGiB = 1<<32 - 1
 	for _, events := range []int64{1, 2, 39, 40, 41, 42, 60, 500} {
 		of := newOpenFile(1, "binlog.000001")
 		of.data = hugeFile{}
@@ -29,11 +32,22 @@ func TestResumeBelowFourGiB(t *testing.T) {
 		for i := int64(1); i <= events; i++ {
 			of.starts = append(of.starts, replication.FirstEventOffset+i*hugeEvent)
 		}
+		at := func(event int64) int64 { return replication.FirstEventOffset + event*hugeEvent }
+		of.end.begun[replication.AnonymousTransactions] = at(events) // the last event
+		of.end.begun[replication.GTIDTransactions] = at(events / 2)
 		l := &Log{cur: of, opts: Options{CompareBack: 1 << 20}}
-		from, err := l.resumeOffset()
-		want := replication.FirstEventOffset + min(events-1, maxDumpOffset/hugeEvent)*hugeEvent
-		if err != nil || from != want {
-			t.Errorf("%d events: %d, %v, expected %d", events, from, err, want)
+		for _, c := range []struct {
+			reach replication.Reach
+			want  int64
+		}{
+			{replication.Reach{Farthest: fourGiB}, at(min(events-1, fourGiB/hugeEvent))},
+			{replication.Reach{Farthest: math.MaxInt64}, at(events - 1)},
+			{replication.Reach{Farthest: math.MaxInt64, Refuses: replication.AnonymousTransactions}, at(events)},
+			{replication.Reach{Farthest: fourGiB, Refuses: replication.GTIDTransactions}, at(max(events/2, min(events-1, fourGiB/hugeEvent)))},
+		} {
+			if from, err := l.resumeOffset(c.reach); err != nil || from != c.want {
+				t.Errorf("%d events, %+v: %d, %v, expected %d", events, c.reach, from, err, c.want)
+			}
 		}
 	}
 }

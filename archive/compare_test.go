@@ -16,7 +16,7 @@ func received(t *testing.T, h *history) (*archive.Log, *memfs.FS) {
 	l := mustOpen(t, memOptions(fsys))
 	must(t, l.Bind(testIdentity))
 	must(t, feeder{history: h, flushEvery: 5}.run(l))
-	_, _, err := l.Resume()
+	_, _, err := l.Resume(anyReach)
 	must(t, err)
 	return l, fsys
 }
@@ -24,7 +24,7 @@ func received(t *testing.T, h *history) (*archive.Log, *memfs.FS) {
 func TestResumeBeginsAtAnEventBeforeTheEnd(t *testing.T) {
 	h := smallHistory(21, replication.ChecksumCRC32, 1, 60)
 	l, _ := received(t, h)
-	from, ok, err := l.Resume()
+	from, ok, err := l.Resume(anyReach)
 	must(t, err)
 	end, held := l.End()
 	if !ok || !held || end.Offset != int64(len(h.file().bytes)) {
@@ -82,7 +82,7 @@ func TestOtherBytesAreAnotherHistory(t *testing.T) {
 func TestSourceShorterThanHeldIsAnotherHistory(t *testing.T) {
 	h := smallHistory(23, replication.ChecksumCRC32, 1, 30)
 	l, _ := received(t, h)
-	if _, _, err := l.Resume(); err != nil {
+	if _, _, err := l.Resume(anyReach); err != nil {
 		t.Fatal(err)
 	}
 	var different *archive.HistoryError
@@ -110,7 +110,7 @@ func TestRecoveredTailIsCompared(t *testing.T) {
 	must(t, fsys.Edit(memDir+"/"+timelineName+"/"+h.file().name, func([]byte) []byte { return h.file().bytes }))
 	for range 2 { // closing does not mark it
 		l := mustOpen(t, opts)
-		from, _, err := l.Resume()
+		from, _, err := l.Resume(anyReach)
 		must(t, err)
 		if from.Offset > marked-1<<10 {
 			t.Fatalf("resume at %v, the mark was %d", from, marked)
@@ -121,7 +121,7 @@ func TestRecoveredTailIsCompared(t *testing.T) {
 	must(t, feeder{history: h}.run(l))
 	must(t, l.Close())
 	l = mustOpen(t, opts)
-	from, _, err := l.Resume()
+	from, _, err := l.Resume(anyReach)
 	must(t, err)
 	if end := int64(len(h.file().bytes)); from.Offset < end-1<<10-400 {
 		t.Fatalf("resume at %v, all up to %d was compared", from, end)

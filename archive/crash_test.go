@@ -291,7 +291,7 @@ func feedWithGap(s *crashSweep, open func() *archive.Log) error {
 	if err := (feeder{history: s.history, flushEvery: 4, stopAfter: half}).run(l); err != errStopped {
 		return err
 	}
-	if _, _, err := l.Resume(); err != nil {
+	if _, _, err := l.Resume(anyReach); err != nil {
 		return err
 	}
 	if err := l.Gap("purged", s.history.files[2].name, s.history.previous(2)); err != nil {

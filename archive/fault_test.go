@@ -21,7 +21,7 @@ func runThrough(l *archive.Log, h *history) (errs int, err error) {
 			err = feeder{history: h, flushEvery: 5}.run(l)
 		}
 		if err == nil {
-			_, _, err = l.Resume() // waits for the last commit
+			_, _, err = l.Resume(anyReach) // waits for the last commit
 		}
 		if err == nil {
 			return errs, nil
@@ -129,7 +129,7 @@ func TestSecondFailedFsyncIsFinal(t *testing.T) {
 	l := mustOpen(t, memOptions(fsys))
 	must(t, l.Bind(testIdentity))
 	must(t, feeder{history: h, flushEvery: 5, stopAfter: 30}.runStopped(l))
-	if _, _, err := l.Resume(); err != nil {
+	if _, _, err := l.Resume(anyReach); err != nil {
 		t.Fatal(err)
 	}
 	before := l.State().Published
@@ -167,7 +167,7 @@ func TestDiskFullIsSurvived(t *testing.T) {
 		fsys.SetCapacity(fsys.Used() + int64(free))
 		err := feeder{history: h, flushEvery: 5}.run(l)
 		if err == nil {
-			_, _, err = l.Resume()
+			_, _, err = l.Resume(anyReach)
 		}
 		for range 3 {
 			var disk *archive.DiskError
@@ -180,7 +180,7 @@ func TestDiskFullIsSurvived(t *testing.T) {
 			if published := l.State().Published; published.File != "" {
 				must(t, compareRead(l, h, published))
 			}
-			_, _, err = l.Resume()
+			_, _, err = l.Resume(anyReach)
 		}
 		if _, err := checkPromise(fsys.CrashClone(3), memOptions(nil), h, promiseOf(l), false); err != nil {
 			t.Fatalf("with %d bytes, crashed: %v", free, err)
@@ -206,7 +206,7 @@ func TestGapIsRecordedDespiteFailures(t *testing.T) {
 		l := mustOpen(t, opts)
 		must(t, l.Bind(testIdentity))
 		must(t, feeder{history: h, flushEvery: 4, stopAfter: half}.runStopped(l))
-		_, _, err := l.Resume()
+		_, _, err := l.Resume(anyReach)
 		must(t, err)
 		base := fsys.Ops()
 		var hit atomic.Bool
@@ -224,7 +224,7 @@ func TestGapIsRecordedDespiteFailures(t *testing.T) {
 		})
 		err = errors.New("not yet")
 		for tries := 0; err != nil && tries < 5; tries++ {
-			if _, _, err = l.Resume(); err == nil {
+			if _, _, err = l.Resume(anyReach); err == nil {
 				err = l.Gap("purged", h.files[2].name, h.previous(2))
 			}
 		}

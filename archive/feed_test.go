@@ -4,12 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 var testIdentity = archive.Identity{Flavor: replication.MySQL, ServerUUID: sourceUUID, ServerID: 7}
+
+// anyReach is that of a source that sends everything.
+var anyReach = replication.Reach{Farthest: math.MaxInt64}
 
 // feeder is what the replica's connection does to a log: it sends the history's
 // bytes from where Resume says.
@@ -25,7 +29,7 @@ type feeder struct {
 var errStopped = errors.New("stopped as told")
 
 func (f feeder) run(l *archive.Log) error {
-	from, ok, err := l.Resume()
+	from, ok, err := l.Resume(anyReach)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ type cursor struct {
 	times        timeSpan
 	events       int64
 	transactions int64
-	lastTime     int64  // of the last event, seconds since 1970 by the source's clock
-	next         string // the file that follows, if the last event was the file's own end; "" otherwise
+	lastTime     int64                                   // of the last event, seconds since 1970 by the source's clock
+	begun        [replication.GTIDTransactions + 1]int64 // by kind: behind the event that begins the last transaction of it; 0 for none
+	next         string                                  // the file that follows, if the last event was the file's own end; "" otherwise
 	format       replication.FormatDescription
 	previous     *replication.GTIDSet // of PREVIOUS_GTIDS, never changed; nil before it
 }
@@ -151,6 +152,9 @@ func (f *follower) end(part []byte) (outcome, error) {
 	}
 	at.tracker = f.tracker
 	at.offset += int64(f.header.Size)
+	if kind := replication.KindOf(f.header.Type); kind != replication.NoTransactions {
+		at.begun[kind] = at.offset
+	}
 	at.events++
 	at.lastTime = int64(f.header.Timestamp)
 	if f.effect.Ends {

@@ -54,7 +54,7 @@ func startFull(t *testing.T, h *history, opts archive.Options, fsys *memfs.FS, p
 	if shown.published.File != "" {
 		must(t, compareRead(l, h, shown.published))
 	}
-	if _, _, err := l.Resume(); !errors.Is(err, syscall.ENOSPC) && refuse == memfs.Write {
+	if _, _, err := l.Resume(anyReach); !errors.Is(err, syscall.ENOSPC) && refuse == memfs.Write {
 		t.Fatalf("Resume on the full disk: %v", err)
 	}
 	if _, err := checkPromise(fsys.CrashClone(0), memOptions(nil), h, shown, true); err != nil {
@@ -165,7 +165,7 @@ func sealOne(t *testing.T, suffix string, times int32) (*memfs.FS, *archive.Log)
 	}
 	must(t, l.StartFile(h.files[0].name))
 	must(t, feeder{history: h, flushEvery: 1}.sendAll(l, h.files[0], 4))
-	_, _, err := l.Resume()
+	_, _, err := l.Resume(anyReach)
 	must(t, err)
 	if suffix != "catalog" {
 		fsys.SetInjector(fail)
@@ -187,7 +187,7 @@ func sealOne(t *testing.T, suffix string, times int32) (*memfs.FS, *archive.Log)
 	for range times {
 		seen := failed.Load()
 		waitFor(t, "the sealer", func() bool {
-			_, _, _ = l.Resume() // wakes it
+			_, _, _ = l.Resume(anyReach) // wakes it
 			return l.State().Stopped != nil || l.Files()[0].Sealed || failed.Load() > seen
 		})
 	}

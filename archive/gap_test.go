@@ -16,7 +16,7 @@ func TestSuccessorOfAFileHeldToItsEndIsKnown(t *testing.T) {
 		opts := memOptions(fsys)
 		l := mustOpen(t, opts)
 		must(t, l.Bind(testIdentity))
-		_, _, err := l.Resume()
+		_, _, err := l.Resume(anyReach)
 		must(t, err)
 		for _, f := range h.files[:2] {
 			must(t, l.StartFile(f.name))
@@ -30,7 +30,7 @@ func TestSuccessorOfAFileHeldToItsEndIsKnown(t *testing.T) {
 			l = mustOpen(t, opts)
 			must(t, l.Bind(testIdentity))
 		}
-		_, _, err = l.Resume()
+		_, _, err = l.Resume(anyReach)
 		must(t, err)
 		if next := l.Successor(); next != h.files[2].name {
 			t.Fatalf("%q follows, not %q", next, h.files[2].name)

@@ -161,7 +161,7 @@ func TestCloseDuringAppend(t *testing.T) {
 		if err := <-fed; err != nil && !errors.Is(err, archive.ErrClosed) {
 			t.Fatal(err)
 		}
-		if _, _, err := l.Resume(); !errors.Is(err, archive.ErrClosed) {
+		if _, _, err := l.Resume(anyReach); !errors.Is(err, archive.ErrClosed) {
 			t.Fatalf("Resume after Close: %v", err)
 		}
 		if _, err := checkPromise(fsys.CrashClone(0), memOptions(nil), h, promiseOf(l), true); err != nil {

@@ -209,11 +209,11 @@ func TestGapIsRecordedForGood(t *testing.T) {
 	must(t, l.Bind(testIdentity))
 	half := len(h.files[0].starts) + len(h.files[1].starts)/2
 	must(t, feeder{history: h, flushEvery: 4, stopAfter: half}.runStopped(l))
-	_, _, err := l.Resume()
+	_, _, err := l.Resume(anyReach)
 	must(t, err)
 	before, held := l.State().Published, l.Executed()
 	must(t, l.Gap("purged by the source", h.files[2].name, h.previous(2)))
-	if from, ok, err := l.Resume(); err != nil || !ok || from != (replication.Position{File: h.files[2].name, Offset: 4}) {
+	if from, ok, err := l.Resume(anyReach); err != nil || !ok || from != (replication.Position{File: h.files[2].name, Offset: 4}) {
 		t.Fatalf("Resume behind a gap: %v, %v, %v", from, ok, err)
 	}
 	if err := l.StartFile("binlog.000009"); err == nil {

@@ -198,7 +198,7 @@ func TestFlippedByteBelowMarkIsNamed(t *testing.T) {
 			if at > h.file().starts[1] && int64(at) < damage.Offset || damage.File != name && damage.File != name+".idx" {
 				t.Fatalf("flipped byte %d is reported as %v", at, damage)
 			}
-			if _, _, err := l.Resume(); !errors.Is(err, damage) {
+			if _, _, err := l.Resume(anyReach); !errors.Is(err, damage) {
 				t.Fatalf("Resume: %v", err)
 			}
 			if published := l.State().Published.Offset; published > int64(at) {

@@ -8,10 +8,11 @@ import (
 
 // Resume begins a connection; see replica.Sink. It forgets what the last one left
 // unfinished, repairs what a failed disk operation left, and says where the source
-// is to begin. When it returns, everything held is durable.
+// is to begin. When it returns, everything held is durable. What a recovery has kept
+// and the source does not send again is then believed by its checksums.
 //
 // While the disk is full it returns that error, until a probe succeeds.
-func (l *Log) Resume() (from replication.Position, ok bool, err error) {
+func (l *Log) Resume(reach replication.Reach) (from replication.Position, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.compare = nil
@@ -33,12 +34,14 @@ func (l *Log) Resume() (from replication.Position, ok bool, err error) {
 	case fileCut:
 		return replication.Position{File: l.gaps[len(l.gaps)-1].Next, Offset: replication.FirstEventOffset}, true, nil
 	}
-	offset, err := l.resumeOffset()
+	offset, err := l.resumeOffset(reach)
 	if err != nil {
 		return from, false, err
 	}
 	if end := l.in.at.offset; offset < end {
 		l.compare = &comparison{offset: offset, start: offset, end: end, buf: make([]byte, compareBuffer)}
+	} else {
+		l.provenLocked()
 	}
 	return replication.Position{File: l.in.name, Offset: offset}, true, nil
 }

@@ -19,11 +19,11 @@ func TestResetSourceWithLaterNamesIsAnotherHistory(t *testing.T) {
 		opts := memOptions(fsys)
 		l := mustOpen(t, opts)
 		must(t, l.Bind(testIdentity))
-		_, _, err := l.Resume()
+		_, _, err := l.Resume(anyReach)
 		must(t, err)
 		must(t, l.StartFile(h.files[0].name))
 		must(t, feeder{history: h}.sendAll(l, h.files[0], 4))
-		_, _, err = l.Resume()
+		_, _, err = l.Resume(anyReach)
 		must(t, err)
 		before := l.Executed()
 
@@ -66,7 +66,7 @@ func TestMarkAfterAFailedRotationIsNoDamage(t *testing.T) {
 	opts.MarkEvery = 50 * time.Millisecond
 	l := mustOpen(t, opts)
 	must(t, l.Bind(testIdentity))
-	_, _, err := l.Resume()
+	_, _, err := l.Resume(anyReach)
 	must(t, err)
 	must(t, l.StartFile(h.files[0].name))
 	changed := l.Changed()
@@ -86,7 +86,7 @@ func TestMarkAfterAFailedRotationIsNoDamage(t *testing.T) {
 		t.Fatal("the rotation did not fail")
 	}
 	fsys.SetInjector(nil)
-	_, _, err = l.Resume()
+	_, _, err = l.Resume(anyReach)
 	must(t, err)
 	must(t, l.Close())
 	l = mustOpen(t, opts)

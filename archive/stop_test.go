@@ -20,7 +20,7 @@ func TestStopAnswersCallsThatWaitForAHangingDisk(t *testing.T) {
 		"commit": func(l *archive.Log, h *history) error {
 			must(t, feeder{history: h}.sendAll(l, &binlogFile{bytes: h.files[0].bytes[:h.files[0].starts[3]]}, 4))
 			l.Flush()
-			_, _, err := l.Resume()
+			_, _, err := l.Resume(anyReach)
 			return err
 		},
 	} {
@@ -112,7 +112,7 @@ func TestCloseLeavesTheSealingToTheNextStart(t *testing.T) {
 			l := mustOpen(t, opts)
 			must(t, l.Bind(testIdentity))
 			must(t, feeder{history: h}.run(l))
-			_, _, err := l.Resume()
+			_, _, err := l.Resume(anyReach)
 			must(t, err)
 			must(t, l.Close())
 			if name == "large" && l.Files()[0].Sealed {

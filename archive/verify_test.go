@@ -70,7 +70,7 @@ func TestFlippedBitInASealedFileIsNotServed(t *testing.T) {
 		if l.State().Stopped == nil {
 			t.Error("the log goes on")
 		}
-		if _, _, err := l.Resume(); !errors.As(err, &damage) {
+		if _, _, err := l.Resume(anyReach); !errors.As(err, &damage) {
 			t.Errorf("writing goes on: %v", err)
 		}
 		if got, err := drain(l, replication.Position{File: h.files[1].name, Offset: 4}); !errors.Is(err, archive.ErrTail) || !bytes.Equal(got, h.files[1].bytes[4:]) {

@@ -7,7 +7,7 @@ import (
 // BinlogFile is one line of SHOW BINARY LOGS.
 type BinlogFile struct {
 	Name string
-	Size int64 // bytes; of an encrypted file with its encryption header
+	Size int64 // bytes, as they are sent
 }
 
 // compareNames orders two file names of one server by their numbers: below 0

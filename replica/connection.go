@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -32,7 +34,7 @@ func (r *Replica) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	receiver, err := r.begin(ctx, conn)
+	receiver, err := r.begin(ctx, conn, r.reach(info))
 	if err != nil {
 		return err
 	}
@@ -48,13 +50,13 @@ func (r *Replica) connect(ctx context.Context) error {
 
 // begin asks the sink and the source's list of files where the stream is to
 // begin, and returns the receiver that takes it.
-func (r *Replica) begin(ctx context.Context, conn *dial.Conn) (*receiver, error) {
+func (r *Replica) begin(ctx context.Context, conn *dial.Conn, reach replication.Reach) (*receiver, error) {
 	files, err := r.binaryLogs(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
 	r.status.listed(files)
-	h, err := r.held()
+	h, err := r.held(reach)
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +77,21 @@ func (r *Replica) begin(ctx context.Context, conn *dial.Conn) (*receiver, error)
 	return receiver, nil
 }
 
+// reach is what the source can be asked for in the gtid_mode that it has just told.
+func (r *Replica) reach(info SourceInfo) replication.Reach {
+	reach := replication.Reach{Farthest: r.plainDumpEnd}
+	switch info.GTIDMode {
+	case "ON":
+		reach.Farthest, reach.Refuses = math.MaxInt64, replication.AnonymousTransactions
+	case "OFF":
+		reach.Refuses = replication.GTIDTransactions
+	}
+	return reach
+}
+
 // held asks the sink what it has.
-func (r *Replica) held() (h held, err error) {
-	if h.from, h.any, err = r.options.Sink.Resume(); err != nil {
+func (r *Replica) held(reach replication.Reach) (h held, err error) {
+	if h.from, h.any, err = r.options.Sink.Resume(reach); err != nil {
 		return h, &sinkError{err}
 	}
 	if !h.any {
@@ -85,7 +99,12 @@ func (r *Replica) held() (h held, err error) {
 	}
 	h.end, _ = r.options.Sink.End()
 	h.next = r.options.Sink.Successor()
-	h.refused = r.refused == h.end
+	switch {
+	case r.refused == refusal{reach.Refuses, h.end}:
+		h.lost = fmt.Sprintf("the source's gtid_mode has changed, and it refuses to send the %s of %s behind %d", reach.Refuses, h.end.File, h.end.Offset)
+	case h.from.Offset > reach.Farthest:
+		h.lost = fmt.Sprintf("the source's gtid_mode has changed, and it can send nothing of %s behind %d", h.end.File, h.end.Offset)
+	}
 	return h, nil
 }
 
@@ -119,21 +138,18 @@ func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver
 	}
 	r.attempt = receiver.outcome()
 	r.options.Sink.Flush()
-	if classify(err) == anonymous {
-		return r.refusedAnonymous(receiver, err)
+	if kind := refusedKind(err); kind != replication.NoTransactions {
+		r.refused = refusal{kind, receiver.position}
 	}
 	return r.streamError(receiver, err)
 }
 
-// refusedAnonymous notes that the source will not send the rest of a file: its
-// gtid_mode is ON, and an anonymous transaction comes next (mysqld:
-// Binlog_sender::check_event_type). The next connection begins behind the file.
-func (r *Replica) refusedAnonymous(receiver *receiver, err error) error {
-	if receiver.position.File == receiver.compareTo.File && receiver.position.Offset < receiver.compareTo.Offset {
-		return stopf(StopConfiguration, "the source refuses to send transactions again that are held, because they are anonymous and its gtid_mode is ON; set it to ON_PERMISSIVE until binlogproxy has resumed: %w", err)
-	}
-	r.refused = receiver.position
-	return err
+// refusal says that the source would not send a transaction of that kind, which
+// comes next there. It will not as long as its gtid_mode is what it was: then the
+// rest of the file is lost, and the next connection begins behind it.
+type refusal struct {
+	kind replication.TransactionKind
+	at   replication.Position
 }
 
 // beforeRead returns what is done whenever the receiver has to read from the

@@ -43,7 +43,7 @@ func newMemorySink() *memorySink {
 	return &memorySink{margin: 1 << 20, files: make(map[string][]byte), changed: make(chan struct{})}
 }
 
-func (s *memorySink) Resume() (replication.Position, bool, error) {
+func (s *memorySink) Resume(reach replication.Reach) (replication.Position, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.partial = nil
@@ -54,13 +54,18 @@ func (s *memorySink) Resume() (replication.Position, bool, error) {
 	name := s.names[len(s.names)-1]
 	held := s.files[name]
 	at := replication.FirstEventOffset
-	for next := at; next+s.margin < int64(len(held)); {
-		at = next
+	for next := at; next < int64(len(held)); {
+		if next+s.margin < int64(len(held)) && next <= reach.Farthest {
+			at = next
+		}
 		h, err := replication.ParseHeader(held[next:])
 		if err != nil {
 			return replication.Position{}, false, err
 		}
 		next += int64(h.Size)
+		if reach.Refuses != replication.NoTransactions && replication.KindOf(h.Type) == reach.Refuses {
+			at = next
+		}
 	}
 	if at > replication.FirstEventOffset {
 		s.current, s.offset = name, at

@@ -19,7 +19,7 @@ type countingSink struct {
 	files int
 }
 
-func (s *countingSink) Resume() (replication.Position, bool, error) {
+func (s *countingSink) Resume(replication.Reach) (replication.Position, bool, error) {
 	return replication.Position{}, false, nil
 }
 func (s *countingSink) End() (replication.Position, bool) { return replication.Position{}, false }
@@ -187,7 +187,7 @@ type wholeSink struct {
 	sealed bool
 }
 
-func (s *wholeSink) Resume() (replication.Position, bool, error) {
+func (s *wholeSink) Resume(replication.Reach) (replication.Position, bool, error) {
 	return replication.Position{}, false, nil
 }
 func (s *wholeSink) End() (replication.Position, bool) { return replication.Position{}, false }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math"
 	"time"
-
-	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // Replica follows one source.
@@ -20,11 +18,11 @@ type Replica struct {
 	plainDumpEnd int64
 
 	// Of the goroutine in Run alone.
-	registered bool                 // the source has had us in SHOW REPLICAS since we started
-	attempt    attempt              // the current connection
-	isReady    bool                 // OnReady was called
-	refused    replication.Position // what follows there in its file the source will not send
-	suspected  int                  // connections in a row that found nothing readable where they resumed
+	registered bool    // the source has had us in SHOW REPLICAS since we started
+	attempt    attempt // the current connection
+	isReady    bool    // OnReady was called
+	refused    refusal // the last one
+	suspected  int     // connections in a row that found nothing readable where they resumed
 }
 
 // attempt is what became of one connection.

@@ -15,9 +15,12 @@ import "github.com/binlogproxy/binlogproxy/replication"
 type Sink interface {
 	// Resume discards what the last connection left unfinished and returns where
 	// the source is to begin: an event's start at least 1 MiB before the end of
-	// what is held, or a file's first event. Behind a gap whose next file was not
-	// begun it is that file's first event. ok is false while nothing is held.
-	Resume() (from replication.Position, ok bool, err error)
+	// what is held and no later than reach.Farthest, or a file's first event; but
+	// behind the event that begins the last transaction held that the source refuses,
+	// even if that is the end of what is held, or later than reach.Farthest. Behind a
+	// gap whose next file was not begun it is that file's first event. ok is false
+	// while nothing is held.
+	Resume(reach replication.Reach) (from replication.Position, ok bool, err error)
 
 	// End is the position behind the last whole event held.
 	End() (replication.Position, bool)

@@ -94,6 +94,10 @@ func (r *Replica) followable(info SourceInfo, logBin string) error {
 	return nil
 }
 
+// encryptionHeader is how much longer an encrypted file is at the source than what
+// is sent of it (mysqld: Rpl_encryption_header::HEADER_SIZE).
+const encryptionHeader = 512
+
 // binaryLogs lists the source's files, the oldest first (SHOW BINARY LOGS).
 func (r *Replica) binaryLogs(ctx context.Context, conn *dial.Conn) ([]BinlogFile, error) {
 	result, err := conn.Query(ctx, "SHOW BINARY LOGS")
@@ -114,6 +118,9 @@ func (r *Replica) binaryLogs(ctx context.Context, conn *dial.Conn) ([]BinlogFile
 		size, err := strconv.ParseInt(row[1], 10, 64)
 		if err != nil || size < 0 {
 			return nil, fmt.Errorf("SHOW BINARY LOGS of the source: %s has %q bytes", row[0], row[1])
+		}
+		if len(row) > 2 && strings.EqualFold(row[2], "Yes") {
+			size = max(0, size-encryptionHeader)
 		}
 		files = append(files, BinlogFile{Name: row[0], Size: size})
 	}

@@ -19,7 +19,7 @@ type held struct {
 	end  replication.Position // behind what is held (Sink.End)
 	next string               // the file that the last one held names as its successor; "" unknown
 
-	refused bool // the source will not send what follows end in its file
+	lost string // not empty: why the source will not send what follows end in its file
 }
 
 // chooseStart decides where to begin, from what is held and the files that the
@@ -30,8 +30,8 @@ func chooseStart(h held, files []BinlogFile, from string) (start, error) {
 	if !h.any {
 		return firstStart(files, from)
 	}
-	if h.from.File == h.end.File && h.refused {
-		return startBehindRefused(h, files)
+	if h.from.File == h.end.File && h.lost != "" {
+		return startBehindLost(h, files)
 	}
 	for _, f := range files {
 		if f.Name != h.from.File {
@@ -88,16 +88,17 @@ func startBehind(h held, files []BinlogFile) (start, error) {
 		h.end.File, h.end.Offset, oldest, newest)
 }
 
-// startBehindRefused begins at the file behind one whose rest the source has but
-// will not send.
-func startBehindRefused(h held, files []BinlogFile) (start, error) {
+// startBehindLost begins at the file behind one whose rest the source has but will
+// not send.
+func startBehindLost(h held, files []BinlogFile) (start, error) {
 	for _, f := range files {
 		if order, ok := compareNames(f.Name, h.end.File); ok && order > 0 {
-			return start{
-				at:  replication.Position{File: f.Name, Offset: replication.FirstEventOffset},
-				gap: fmt.Sprintf("the source's gtid_mode is ON, and it refuses to send the anonymous transactions of %s behind %d", h.end.File, h.end.Offset),
-			}, nil
+			s := start{at: replication.Position{File: f.Name, Offset: replication.FirstEventOffset}}
+			if f.Name != h.next {
+				s.gap = h.lost
+			}
+			return s, nil
 		}
 	}
-	return start{}, fmt.Errorf("the source refuses to send the anonymous transactions of %s behind %d, and has no later file yet", h.end.File, h.end.Offset)
+	return start{}, fmt.Errorf("%s; it has no later file yet", h.lost)
 }

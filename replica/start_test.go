@@ -51,13 +51,17 @@ func TestChoosesWhereToStart(t *testing.T) {
 		"behind a gap":                {from: "b.000009:4", end: "b.000007:900", files: list("b.000009", "b.000010"), at: "b.000009:4"},
 		"behind a gap, purged again":  {from: "b.000009:4", end: "b.000007:900", files: list("b.000010"), at: "b.000010:4", gap: true},
 		"refused":                     {from: "b.000007:300", end: "b.000007:900", refused: "b.000007:900", files: list("b.000007", "b.000008"), at: "b.000008:4", gap: true},
+		"refused, but complete":       {from: "b.000007:900", end: "b.000007:900", next: "b.000008", refused: "b.000007:900", files: list("b.000007", "b.000008"), at: "b.000008:4"},
 		"refused, no later file":      {from: "b.000007:300", end: "b.000007:900", refused: "b.000007:900", files: list("b.000007"), fails: true},
 		"refused, the gap recorded":   {from: "b.000008:4", end: "b.000007:900", refused: "b.000007:900", files: list("b.000007", "b.000008"), at: "b.000008:4"},
 		"refused, another file since": {from: "b.000008:300", end: "b.000008:900", refused: "b.000007:900", files: list("b.000007", "b.000008"), at: "b.000008:300"},
 		"refused, but cut back since": {from: "b.000007:300", end: "b.000007:700", refused: "b.000007:900", files: list("b.000007", "b.000008"), at: "b.000007:300"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := held{any: c.end != "", from: position(c.from), end: position(c.end), next: c.next, refused: c.refused != "" && c.refused == c.end}
+			h := held{any: c.end != "", from: position(c.from), end: position(c.end), next: c.next}
+			if c.refused != "" && c.refused == c.end {
+				h.lost = "it refuses"
+			}
 			if c.option == "" {
 				c.option = FromOldest
 			}

@@ -19,7 +19,6 @@ type trouble int
 const (
 	transient trouble = iota // try again
 	duplicate                // another replica has our identity: try again, but do not fight
-	anonymous                // the source refuses to send the rest of the file
 	suspect                  // nothing that can be read stands where we resumed
 )
 
@@ -29,8 +28,6 @@ var troubleTexts = []struct {
 	trouble
 }{
 	{"with the same server_uuid/server_id", duplicate},
-	{"Cannot replicate anonymous transaction", anonymous},
-	{"replicate anonymous transaction when", anonymous}, // 5.7
 	{"bogus data in log event", suspect},
 	{"truncated in the middle of event", suspect},
 	{"exceeded max_allowed_packet", suspect},
@@ -59,6 +56,20 @@ func classify(err error) trouble {
 		}
 	}
 	return transient
+}
+
+// refusedKind is the kind of transactions that the source will not send as long as
+// its gtid_mode is as it is, if that is why it ended the stream.
+func refusedKind(err error) replication.TransactionKind {
+	var e *wire.Error
+	switch {
+	case !errors.As(err, &e) || e.Number != erFatalReadingBinlog:
+	case strings.Contains(e.Message, "replicate anonymous transaction when"):
+		return replication.AnonymousTransactions
+	case strings.Contains(e.Message, "replicate GTID-transaction when"):
+		return replication.GTIDTransactions
+	}
+	return replication.NoTransactions
 }
 
 // streamError makes an error that ended a stream permanent, where it is.

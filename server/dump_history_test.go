@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -44,7 +45,7 @@ func newMadeUpLog(t testing.TB) (*archive.Log, *eventWriter) {
 	if err := l.Bind(archive.Identity{ServerUUID: uuidOf(t, sourceUUID), ServerID: 77}); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := l.Resume(); err != nil {
+	if _, _, err := l.Resume(replication.Reach{Farthest: math.MaxInt64}); err != nil {
 		t.Fatal(err)
 	}
 	w := &eventWriter{t: t, log: l, files: map[string][]byte{}, executed: mustSet("")}
