@@ -57,6 +57,11 @@ func (a Account) validate() error {
 	return nil
 }
 
+// same reports whether nobody can tell b from a.
+func (a Account) same(b Account) bool {
+	return a.User == b.User && slices.Equal(a.Privileges, b.Privileges) && *a.cachingSHA2 == *b.cachingSHA2 && *a.native == *b.native
+}
+
 func (a Account) may(p Privilege) bool { return slices.Contains(a.Privileges, p) }
 
 // Accounts is a fixed set of accounts. It is safe for concurrent use.
@@ -78,6 +83,12 @@ func NewAccounts(accounts ...Account) (*Accounts, error) {
 		set.byUser[a.User] = a
 	}
 	return set, errors.Join(errs...)
+}
+
+// hold reports whether the account is there, with the same password and privileges.
+func (s *Accounts) hold(a Account) bool {
+	held, ok := s.byUser[a.User]
+	return ok && held.same(a)
 }
 
 // Lookup makes Accounts a wire.Accounts. Of an unknown user nothing is said, so

@@ -19,6 +19,7 @@ import (
 type clientConn struct {
 	net.Conn
 	timeout atomic.Int64 // time.Duration without progress of a write
+	secured *tlsConn     // around this, if the client asked for TLS; the session's own goroutine sets it, during the login
 
 	mu  sync.Mutex
 	end time.Time // no write goes on beyond; zero: no such time
@@ -68,8 +69,13 @@ func (c *clientConn) endWritesAt(t time.Time) {
 // ours. Replicas do so at once.
 const lingerTime = time.Second
 
-// closeWrite sends FIN and bounds what may be read after it.
+// closeWrite sends FIN, inside TLS behind its own end, and bounds what may be read
+// after it.
 func (c *clientConn) closeWrite() {
+	if c.secured != nil {
+		c.endWritesAt(time.Now().Add(lingerTime))
+		_ = c.secured.CloseWrite() // as below
+	}
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = w.CloseWrite() // the connection is given up; if it is gone already, good
 	}

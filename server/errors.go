@@ -12,10 +12,11 @@ var (
 	// ErrClosed is what Serve returns after Shutdown or Close.
 	ErrClosed = errors.New("server is closed")
 
-	errKilled     = errors.New("killed by KILL")
-	errReplaced   = errors.New("a replica with the same server_uuid or server_id has connected")
-	errClientGone = errors.New("client has gone")
-	errEvicted    = errors.New("too many connections that have not logged in")
+	errKilled         = errors.New("killed by KILL")
+	errReplaced       = errors.New("a replica with the same server_uuid or server_id has connected")
+	errAccountChanged = errors.New("its account was removed or changed")
+	errClientGone     = errors.New("client has gone")
+	errEvicted        = errors.New("too many connections that have not logged in")
 )
 
 // Error numbers beside those of package wire, with their SQLSTATE.

@@ -38,7 +38,7 @@ func (s *session) runDump(ctx context.Context, r dumpRequest) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		if err := watchClient(s.nc); ctx.Err() == nil {
+		if err := watchClient(s.conn.NetConn()); ctx.Err() == nil {
 			cancel(errors.Join(errClientGone, err))
 			s.nc.endWritesAt(time.Unix(1, 0)) // nobody reads what is being written
 		}
@@ -62,7 +62,8 @@ func (s *session) dumpEnded(err error) {
 	switch {
 	case err == nil:
 		s.log.Info("dump ends at the end of the log, as asked")
-	case errors.Is(err, errClientGone), errors.Is(err, errKilled), errors.Is(err, ErrClosed), errors.Is(err, errTemporary):
+	case errors.Is(err, errClientGone), errors.Is(err, errKilled), errors.Is(err, errAccountChanged), errors.Is(err, ErrClosed),
+		errors.Is(err, errTemporary):
 		s.log.Info("dump ends", "reason", err)
 	default:
 		s.log.Warn("dump breaks off; the client may come again", "err", err)

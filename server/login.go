@@ -3,14 +3,15 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/wire"
 )
 
-// offered are the capabilities of the greeting. Not among them are TLS and
-// compression, which are not spoken yet, LOCAL_FILES, and QUERY_ATTRIBUTES, which
+// offered are the capabilities of the greeting, beside TLS where it is configured.
+// Not among them are compression, which is not spoken, LOCAL_FILES, and QUERY_ATTRIBUTES, which
 // no client needs and which would put a block in front of each statement.
 const offered = wire.CapLongPassword | wire.CapFoundRows | wire.CapLongFlag | wire.CapConnectWithDB | wire.CapNoSchema |
 	wire.CapODBC | wire.CapIgnoreSpace | wire.CapProtocol41 | wire.CapInteractive | wire.CapIgnoreSIGPIPE |
@@ -34,12 +35,17 @@ func (s *session) login(ctx context.Context) bool {
 	}
 	keyCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	settings := s.server.settings.Load()
 	l := wire.ServerLogin{
 		Greeting:   s.greeting(id),
-		Accounts:   s.server.opts.Accounts,
+		Accounts:   settings.accounts,
 		RSAKey:     s.server.keys.get(keyCtx),
 		Random:     s.server.opts.Rand,
 		ClientHost: s.clientHost,
+	}
+	if t := settings.tls; t != nil {
+		l.StartTLS = func() (net.Conn, error) { return s.startTLS(t) }
+		l.RequireTLS = t.mode != TLSOptional
 	}
 	who, err := l.Run(s.conn)
 	if err != nil {
@@ -47,11 +53,24 @@ func (s *session) login(ctx context.Context) bool {
 		return false
 	}
 	s.nc.endWritesAt(time.Time{})
-	s.loggedInAs(who)
+	s.loggedInAs(who, settings.accounts.byUser[who.User])
 	if ctx.Err() != nil { // interrupt may have come before endWritesAt
 		return false
 	}
-	return s.server.sessions.promote(s)
+	if !s.server.sessions.promote(s) {
+		return false
+	}
+	return s.server.settings.Load().accounts.hold(s.account) // Reload may have come before promote
+}
+
+// startTLS does the handshake, within the deadlines of the login.
+func (s *session) startTLS(t *TLS) (net.Conn, error) {
+	secured := newTLSConn(s.nc, t.config)
+	if err := secured.Handshake(); err != nil {
+		return nil, err
+	}
+	s.nc.secured = secured
+	return secured, nil
 }
 
 func (s *session) greeting(id Identity) wire.Greeting {
@@ -69,21 +88,25 @@ func (s *session) greeting(id Identity) wire.Greeting {
 	return g
 }
 
-func (s *session) loggedInAs(who *wire.Authenticated) {
-	s.account = s.server.opts.Accounts.byUser[who.User]
+func (s *session) loggedInAs(who *wire.Authenticated, account Account) {
+	s.account = account
 	s.caps, s.database = who.Capabilities, who.Database
 	s.collation = collationOf(uint16(who.Collation), s.identity())
 	s.setStatus(func(p *sessionStatus) { p.user, p.database = who.User, who.Database })
 	s.log = s.log.With("connection", s.id, "user", who.User)
 	s.mysqld = who.Attributes.Get("program_name") == "mysqld"
-	s.log.Debug("logged in", "plugin", who.Plugin, "program", who.Attributes.Get("program_name"))
+	s.log.Debug("logged in", "plugin", who.Plugin, "tls", s.nc.secured != nil, "program", who.Attributes.Get("program_name"))
 }
 
 // loginFailed counts and logs why a login ended.
 func (s *session) loginFailed(ctx context.Context, err error) {
 	c := &s.server.counters
 	var refusal *wire.Error
+	var handshake *wire.TLSError
 	switch {
+	case errors.As(err, &refusal) && refusal.Number == wire.ERSecureTransportRequired:
+		c.authInsecure.Add(1)
+		s.log.Warn("login refused", "err", "the client does not use TLS, which is required here")
 	case errors.As(err, &refusal):
 		c.authDenied.Add(1)
 		s.log.Warn("login refused", "err", refusal.Message)
@@ -92,6 +115,9 @@ func (s *session) loginFailed(ctx context.Context, err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.authTimeout.Add(1)
 		s.log.Info("login took too long", "limit", s.server.opts.LoginTimeout)
+	case errors.As(err, &handshake):
+		c.authTLS.Add(1)
+		s.log.Warn("login failed", "err", err)
 	default:
 		c.authProtocol.Add(1)
 		s.log.Debug("login failed", "err", err)

@@ -19,8 +19,15 @@ import (
 // the fast path is refused.
 func openDriver(t *testing.T, ts *testServer, user, password string) *sql.DB {
 	t.Helper()
+	return openPool(t, ts.addr, user, password, func(*mysql.Config) {})
+}
+
+func openPool(t *testing.T, addr, user, password string, change func(*mysql.Config)) *sql.DB {
+	t.Helper()
 	config := mysql.NewConfig()
-	config.Net, config.Addr, config.User, config.Passwd, config.Timeout = "tcp", ts.addr, user, password, patience
+	config.Net, config.Addr, config.User, config.Passwd, config.Timeout = "tcp", addr, user, password, patience
+	config.Logger = &mysql.NopLogger{}
+	change(config)
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ type Options struct {
 	Upstream Upstream
 	Log      Log
 	Accounts *Accounts
+	TLS      *TLS // nil: not offered
 
 	MaxConnections int           // logged-in connections; more get error 1040. 0 = 1024
 	MaxPending     int           // connections before their login; one more ends the oldest. 0 = 256

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/wire"
@@ -13,6 +14,7 @@ import (
 // Server is a fake primary for one source. Its methods are safe for concurrent use.
 type Server struct {
 	opts     Options
+	settings atomic.Pointer[settings]
 	started  time.Time
 	sessions sessions
 	dumps    dumps
@@ -36,6 +38,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts, started: opts.Now(), listeners: make(map[net.Listener]struct{})}
+	s.settings.Store(&settings{opts.Accounts, opts.TLS})
 	s.sessions.init(opts.MaxConnections, opts.MaxPending)
 	s.keys.done = make(chan struct{})
 	s.ctx, s.stop = context.WithCancelCause(context.Background())

@@ -86,6 +86,16 @@ func (r *sessions) dropPendingLocked(s *session) {
 	}
 }
 
+// account returns the account of a session that has logged in.
+func (r *sessions) account(s *session) (_ Account, loggedIn bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !s.loggedIn {
+		return Account{}, false
+	}
+	return s.account, true
+}
+
 // get returns the session of an id, nil if there is none.
 func (r *sessions) get(id uint32) *session {
 	r.mu.Lock()

@@ -31,9 +31,10 @@ func (s *session) showVariables(st *sql.ShowVariables) (*wire.ResultSet, *wire.E
 func (s *session) showStatus(st *sql.ShowStatus) (*wire.ResultSet, *wire.Error) {
 	set := s.namedValues(st.Scope, "status")
 	loggedIn, _ := s.server.sessions.count()
+	cipher, version := s.tlsStatus()
 	rows := [...][2]string{
-		{"Ssl_cipher", ""},
-		{"Ssl_version", ""},
+		{"Ssl_cipher", cipher},
+		{"Ssl_version", version},
 		{"Threads_connected", strconv.Itoa(loggedIn)},
 		{"Uptime", seconds(s.server.uptime())},
 	}

@@ -14,6 +14,7 @@ type Replica struct {
 	ConnectionID uint32               `json:"connection_id"`
 	User         string               `json:"user"`
 	Host         string               `json:"host"` // with port
+	TLS          bool                 `json:"tls"`
 	ServerID     uint32               `json:"server_id"`
 	UUID         string               `json:"uuid,omitempty"`
 	GTID         bool                 `json:"gtid"`     // auto-position, else file and position
@@ -33,7 +34,7 @@ func (s *Server) Replicas() []Replica {
 			position = *at
 		}
 		replicas = append(replicas, Replica{
-			ConnectionID: l.session.id, User: p.user, Host: p.host, ServerID: l.request.serverID, UUID: l.request.replicaUUID,
+			ConnectionID: l.session.id, User: p.user, Host: p.host, TLS: l.session.nc.secured != nil, ServerID: l.request.serverID, UUID: l.request.replicaUUID,
 			GTID: l.request.gtid, Position: position, Bytes: l.progress.bytes.Load(), Since: l.since,
 		})
 	}
@@ -50,13 +51,15 @@ type Stats struct {
 	NotReady    uint64 // closed because nothing was known of the source
 	Commands    uint64
 
-	// AuthFailures by reason: "denied" (user or password), "timeout", "protocol"
-	// (broken off or malformed), "ended" (by the server: shutdown, too many pending).
+	// AuthFailures by reason: "denied" (user or password), "insecure" (without TLS, which
+	// is required), "tls" (its handshake failed), "timeout", "protocol" (broken off or
+	// malformed), "ended" (by the server: shutdown, too many pending).
 	AuthFailures map[string]uint64
 
 	// DumpEnds by reason: "done" (EOF of a non-blocking dump), "client" (it has gone),
-	// "replaced" (by the same replica), "killed", "shutdown", "refused" (an error
-	// packet was sent), "broken" (everything else; the client will come again).
+	// "replaced" (by the same replica), "killed", "account" (it was removed or
+	// changed), "shutdown", "refused" (an error packet was sent), "broken" (everything
+	// else; the client will come again).
 	DumpEnds map[string]uint64
 }
 
@@ -64,16 +67,17 @@ type Stats struct {
 type counters struct {
 	connections, refused, notReady, commands         atomic.Uint64
 	authDenied, authTimeout, authProtocol, authEnded atomic.Uint64
+	authInsecure, authTLS                            atomic.Uint64
 	dumpEnds                                         [len(dumpEndReasons)]atomic.Uint64
 }
 
-var dumpEndReasons = [...]string{"done", "client", "replaced", "killed", "shutdown", "refused", "broken"}
+var dumpEndReasons = [...]string{"done", "client", "replaced", "killed", "account", "shutdown", "refused", "broken"}
 
 func (c *counters) dumpEnded(err error) {
 	var refusal *wire.Error
 	reason := len(dumpEndReasons) - 1
 	for i, is := range [...]bool{err == nil, errors.Is(err, errClientGone), errors.Is(err, errReplaced), errors.Is(err, errKilled),
-		errors.Is(err, ErrClosed), errors.As(err, &refusal)} {
+		errors.Is(err, errAccountChanged), errors.Is(err, ErrClosed), errors.As(err, &refusal)} {
 		if is {
 			reason = i
 			break
@@ -97,6 +101,7 @@ func (s *Server) Stats() Stats {
 		AuthFailures: map[string]uint64{
 			"denied": c.authDenied.Load(), "timeout": c.authTimeout.Load(),
 			"protocol": c.authProtocol.Load(), "ended": c.authEnded.Load(),
+			"insecure": c.authInsecure.Load(), "tls": c.authTLS.Load(),
 		},
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // systemVariable describes one @@variable.
@@ -15,6 +17,8 @@ type systemVariable struct {
 	// own returns the value, printed as SHOW VARIABLES does; nil where it is the
 	// source's last known one.
 	own func(*session) string
+	// there says whether the source's version has the variable; nil: all have it.
+	there func(Identity) bool
 	// settable says that a session may set the variable. Beyond reading it back that
 	// has an effect only where session.apply says so.
 	settable bool
@@ -48,6 +52,12 @@ var systemVariables = map[string]systemVariable{
 	"port":            {kind: integerVariable, scope: globalOnly, own: (*session).localPort},
 	"read_only":       {kind: booleanVariable, scope: globalOnly, own: always("ON")},
 	"super_read_only": {kind: booleanVariable, scope: globalOnly, own: always("ON")},
+
+	// How the listener speaks TLS.
+	"require_secure_transport": {kind: booleanVariable, scope: globalOnly, own: (*session).tlsRequired},
+	"tls_version":              {scope: globalOnly, own: always("TLSv1.2,TLSv1.3")},
+	"have_ssl":                 {scope: globalOnly, own: (*session).haveTLS, there: beforeMySQL84},
+	"have_openssl":             {scope: globalOnly, own: (*session).haveTLS, there: beforeMySQL84},
 
 	// What we hold.
 	"binlog_checksum":     {scope: globalOnly, own: func(s *session) string { return servedChecksum(s.server.opts.Log).String() }},
@@ -127,7 +137,7 @@ func (s *session) read(name string, v systemVariable, global bool) (string, bool
 		return text, true
 	}
 	if v.own != nil {
-		return v.own(s), true
+		return v.own(s), v.there == nil || v.there(s.identity())
 	}
 	text, known := s.identity().Variables[name]
 	return text, known
@@ -145,6 +155,11 @@ func (v systemVariable) value(text string) value {
 		return boolValue(text == "ON" || text == "1")
 	}
 	return textValue(text)
+}
+
+// beforeMySQL84: 8.4 has removed what was deprecated in 8.0.26.
+func beforeMySQL84(id Identity) bool {
+	return id.number() < 80400 || id.Flavor != replication.MySQL
 }
 
 func always(text string) func(*session) string { return func(*session) string { return text } }

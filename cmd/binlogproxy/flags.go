@@ -34,6 +34,10 @@ type runFlags struct {
 	Listen         string        `help:"Where downstreams connect (default 127.0.0.1:3307), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_LISTEN"`
 	ListenUser     string        `help:"User for downstreams; its password is in --listen-password-file or $$BINLOGPROXY_LISTEN_PASSWORD." placeholder:"USER" env:"BINLOGPROXY_LISTEN_USER"`
 	ListenPassFile string        `name:"listen-password-file" help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_PASSWORD_FILE"`
+	ListenTLS      string        `name:"listen-tls" help:"TLS for downstreams: off, optional, required or verify-client (default required where there is a certificate, else off)." placeholder:"MODE" env:"BINLOGPROXY_LISTEN_TLS"`
+	ListenTLSCert  string        `name:"listen-tls-cert-file" help:"Certificate with its chain, PEM." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_CERT_FILE"`
+	ListenTLSKey   string        `name:"listen-tls-key-file" help:"Key of the certificate, PEM." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_KEY_FILE"`
+	ListenTLSCA    string        `name:"listen-tls-client-ca-file" help:"Who signs the clients' certificates, PEM; for verify-client." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_CLIENT_CA_FILE"`
 	MaxConnections int           `help:"Downstream connections at once (default 1024)." placeholder:"N" env:"BINLOGPROXY_MAX_CONNECTIONS"`
 	Advertise      string        `name:"advertise-version" help:"Server version told to downstreams (default: the primary's)." placeholder:"VERSION" env:"BINLOGPROXY_ADVERTISE_VERSION"`
 	HTTPListen     string        `name:"http-listen" help:"Where /metrics, /livez, /readyz and /status are (default 127.0.0.1:9851), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
@@ -111,6 +115,10 @@ func (f *runFlags) applySource(s *config.Source) error {
 	override(&s.ConnectTimeout, f.ConnectTimeout)
 	override(&s.ReconnectMax, f.ReconnectMax)
 	override(&s.Listen, f.Listen)
+	override(&s.ListenTLS.Mode, f.ListenTLS)
+	override(&s.ListenTLS.CertFile, f.ListenTLSCert)
+	override(&s.ListenTLS.KeyFile, f.ListenTLSKey)
+	override(&s.ListenTLS.ClientCAFile, f.ListenTLSCA)
 	override(&s.MaxConnections, f.MaxConnections)
 	override(&s.AdvertiseVersion, f.Advertise)
 	overrideSecret(&s.Password, f.PasswordFile, passwordVariable)

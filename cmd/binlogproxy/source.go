@@ -114,11 +114,15 @@ func (s *source) openServer(dir string) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
 	}
+	listenTLS, err := loadTLS(s.config.ListenTLS)
+	if err != nil {
+		return &usageError{fmt.Errorf("source %s: listen-tls: %w", s.config.Name, err)}
+	}
 	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
 		return fmt.Errorf("source %s: %w", s.config.Name, err)
 	}
 	s.server, err = server.New(server.Options{
-		Upstream: s.upstream, Log: s.log, Accounts: accounts, MaxConnections: s.config.MaxConnections,
+		Upstream: s.upstream, Log: s.log, Accounts: accounts, TLS: listenTLS, MaxConnections: s.config.MaxConnections,
 		Logger: s.logger.With("component", "server"),
 	})
 	return err
@@ -144,6 +148,14 @@ func openAccounts(path string, configured []config.Account) (*server.Accounts, e
 		accounts = append(accounts, a)
 	}
 	return server.OpenAccounts(path, accounts)
+}
+
+// loadTLS reads the files of a listener; nil where TLS is off.
+func loadTLS(c config.ListenTLS) (*server.TLS, error) {
+	if c.Mode == config.Off {
+		return nil, nil
+	}
+	return server.LoadTLS(server.TLSMode(c.Mode), server.TLSFiles{Cert: c.CertFile, Key: c.KeyFile, ClientCA: c.ClientCAFile})
 }
 
 // follow receives until ctx ends or the source stops for good, be it that the log

@@ -71,6 +71,7 @@ type DownstreamStatus struct {
 	ConnectionID uint32    `json:"connection_id"`
 	User         string    `json:"user"`
 	Host         string    `json:"host"`
+	TLS          bool      `json:"tls"`
 	ServerID     uint32    `json:"server_id"`
 	ServerUUID   string    `json:"server_uuid"`
 	GTID         bool      `json:"gtid"` // by GTID set; else by file and position
@@ -147,7 +148,7 @@ func (s *source) downstreams(files []archive.File) []DownstreamStatus {
 	}
 	for _, r := range s.server.Replicas() {
 		list = append(list, DownstreamStatus{
-			ConnectionID: r.ConnectionID, User: r.User, Host: r.Host, ServerID: r.ServerID, ServerUUID: r.UUID, GTID: r.GTID,
+			ConnectionID: r.ConnectionID, User: r.User, Host: r.Host, TLS: r.TLS, ServerID: r.ServerID, ServerUUID: r.UUID, GTID: r.GTID,
 			Position: place(r.Position), LagBytes: notSent(r.Position, files), SentBytes: r.Bytes, Since: r.Since.UTC(),
 		})
 	}

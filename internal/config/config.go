@@ -58,6 +58,7 @@ type Source struct {
 	ConnectTimeout   time.Duration `yaml:"connect-timeout"`   // default 10s
 	ReconnectMax     time.Duration `yaml:"reconnect-max"`     // longest pause between tries; default 30s
 	Listen           string        `yaml:"listen"`            // host:port where downstreams connect; default 127.0.0.1:3307; "off": none
+	ListenTLS        ListenTLS     `yaml:"listen-tls"`        // how they may or must hide what they say
 	Accounts         []Account     `yaml:"accounts"`          // who may connect there; at least one unless listen is off
 	MaxConnections   int           `yaml:"max-connections"`   // of downstreams at once; default 1024
 	AdvertiseVersion string        `yaml:"advertise-version"` // server version in the greeting; default: the primary's
@@ -153,7 +154,7 @@ const (
 	DefaultConnectTimeout = 10 * time.Second
 	DefaultReconnectMax   = 30 * time.Second
 	DefaultMaxConnections = 1024
-	// Off as a listen address opens no listener.
+	// Off as a listen address opens no listener; as a mode of TLS it offers none.
 	Off = "off"
 )
 
@@ -170,6 +171,10 @@ func (c *Config) FillDefaults() {
 		}
 		s.Address = withPort(s.Address)
 		setDefault(&s.SSLMode, defaultSSLMode(s))
+		if s.ListenTLS != (ListenTLS{}) {
+			setDefault(&s.ListenTLS.Mode, "required")
+		}
+		setDefault(&s.ListenTLS.Mode, Off)
 		setDefault(&s.From, "oldest")
 		setDefault(&s.OnGap, "continue")
 		setDefault(&s.Heartbeat, DefaultHeartbeat)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 )
 
 // LoginLimit is how many bytes a client may send before it is authenticated, in
@@ -15,6 +16,7 @@ const LoginLimit = 64 << 10
 //
 //	server                                   client
 //	Greeting                           →
+//	                                   ←     SSLRequest             if the client wants TLS; all that follows is inside
 //	                                   ←     HandshakeResponse
 //	AuthSwitchRequest                  →                          if the plug-in or the nonce must change
 //	                                   ←     auth data
@@ -32,16 +34,28 @@ const LoginLimit = 64 << 10
 // is taken to mean mysql_native_password.
 //
 // An unknown user passes through the same steps and gets the same refusal as a
-// wrong password. (sql/auth/sql_authentication.cc, acl_authenticate;
+// wrong password. A client that must use TLS and does not is refused before any
+// proof is judged (mysqld does so behind it). (sql/auth/sql_authentication.cc, acl_authenticate;
 // sql/auth/sha2_password.cc, caching_sha2_password_authenticate.)
 type ServerLogin struct {
-	Greeting   Greeting // with LoginCapabilities at least; its Nonce is chosen here
+	Greeting   Greeting // with LoginCapabilities at least; its Nonce, and whether it offers TLS, are settled here
 	Accounts   Accounts
 	RSAKey     *RSAKey   // nil: full authentication needs a secure connection
 	Random     io.Reader // for nonces; crypto/rand.Reader outside tests
-	Secure     bool      // nobody can listen (TLS, unix socket): passwords may come in the clear
+	Secure     bool      // nobody can listen (unix socket): passwords may come in the clear
 	ClientHost string    // for the text of a refusal
+
+	// StartTLS takes the connection over for TLS when the client asks for that, and
+	// returns the one to go on with, which is secure. nil: TLS is not offered.
+	StartTLS   func() (net.Conn, error)
+	RequireTLS bool // refuse a client that does not ask
 }
+
+// TLSError says that a client asked for TLS and the handshake failed.
+type TLSError struct{ Err error }
+
+func (e *TLSError) Error() string { return "TLS handshake: " + e.Err.Error() }
+func (e *TLSError) Unwrap() error { return e.Err }
 
 // Authenticated is what a login that succeeded has told.
 type Authenticated struct {
@@ -57,17 +71,19 @@ type Authenticated struct {
 var (
 	errTLSNotOffered = errors.New("client wants TLS, which was not offered")
 	errBadHandshake  = Errorf(ERHandshake, "Bad handshake")
+	errTLSRequired   = Errorf(ERSecureTransportRequired, "Connections using insecure transport are prohibited while --require_secure_transport=ON.")
 )
 
 // Run performs the login on a new connection. When it returns without an error,
 // OK has been sent and commands may follow, each after Conn.ResetSequence.
 //
-// An *Error has been sent to the client: ERAccessDenied for a refusal. With any
-// other error the connection broke, or the client did not keep to the protocol
-// and was told ERHandshake if it could be. In both cases the caller closes the
+// An *Error has been sent to the client: ERAccessDenied for a refusal,
+// ERSecureTransportRequired where TLS was. With any other error, a *TLSError among
+// them, the connection broke, or the client did not keep to the protocol and was
+// told ERHandshake if it could be. In both cases the caller closes the
 // connection. The caller also sets the deadline.
 func (l *ServerLogin) Run(c *Conn) (*Authenticated, error) {
-	x := loginExchange{ServerLogin: l, conn: c, budget: LoginLimit}
+	x := loginExchange{ServerLogin: l, conn: c, budget: LoginLimit, secure: l.Secure}
 	err := x.run()
 	if err == nil {
 		return x.result(), nil
@@ -90,6 +106,7 @@ type loginExchange struct {
 	conn   *Conn
 	budget int // bytes that the client may still send
 	nonce  Nonce
+	secure bool // nobody can listen
 
 	response HandshakeResponse
 	account  Account // of response.User, or a decoy
@@ -129,6 +146,9 @@ func (x *loginExchange) greet() error {
 	}
 	greeting := x.Greeting
 	greeting.Nonce = x.nonce
+	if x.StartTLS != nil {
+		greeting.Capabilities |= CapSSL
+	}
 	x.conn.ResetSequence()
 	return x.send(greeting.Append(nil))
 }
@@ -139,11 +159,34 @@ func (x *loginExchange) readResponse() error {
 		return err
 	}
 	if IsSSLRequest(payload) {
-		return errTLSNotOffered
+		if payload, err = x.startTLS(); err != nil {
+			return err
+		}
 	}
 	x.response, err = DecodeHandshakeResponse(payload)
 	x.conn.disown() // the response aliases it
+	if err == nil && x.RequireTLS && !x.secure {
+		err = errTLSRequired
+	}
 	return err
+}
+
+// startTLS goes on over TLS and returns the payload that comes next. What a client
+// sent behind its SSLRequest without waiting is taken for TLS and breaks it, since
+// Conn has not read it: nothing from outside gets inside.
+func (x *loginExchange) startTLS() ([]byte, error) {
+	if x.StartTLS == nil {
+		return nil, errTLSNotOffered
+	}
+	nc, err := x.StartTLS()
+	if err != nil {
+		return nil, &TLSError{err}
+	}
+	if err := x.conn.Upgrade(nc); err != nil {
+		return nil, err
+	}
+	x.secure = true
+	return x.read()
 }
 
 // authData settles the plug-in and returns the client's data for it and
@@ -196,7 +239,7 @@ func (x *loginExchange) proveInFull(verifier *CachingSHA2Verifier) (bool, error)
 	wantsKey := len(data) == 1 && data[0] == cachingSHA2RequestKey
 	var password []byte
 	switch {
-	case x.Secure && !wantsKey:
+	case x.secure && !wantsKey:
 		password, err = cleartextPassword(data)
 	case x.RSAKey == nil:
 		return false, nil
