@@ -11,7 +11,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test demo torture faults sabotage lint fmt fuzz bench bench-full clean
+.PHONY: help build setup test test-large demo torture faults sabotage lint fmt fuzz bench bench-full clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ setup: ## Make sure that a container engine runs and the MySQL image exists
 test: setup ## Unit, property and integration tests, race detector on
 	$(GO) test -race -timeout 20m ./...
 	@$(MAKE) --no-print-directory sabotage
+
+test-large: setup ## Files above 4 GiB and events of 1 GiB; minutes, and some 20 GB of disk
+	$(GO) test -tags large -run Large -count=1 -timeout 60m ./...
 
 demo: setup build ## A primary, the proxy and a replica under load, then proof; KEEP=1 leaves them running
 	$(GO) run ./testenv/cmd/demo -binary $(BIN)/binlogproxy $(if $(KEEP),-keep)

@@ -43,6 +43,7 @@ type Log struct {
 
 	// The committer's, or recovery's before there is one.
 	cur          *openFile // nil while no file is open
+	tail         tail
 	mark         markFile
 	markTimer    *time.Timer
 	markTime     time.Time

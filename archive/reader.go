@@ -13,7 +13,7 @@ import (
 type Chunk struct {
 	File   string
 	Offset int64  // of Data[0] in File
-	Data   []byte // whole events; of an event larger than the reader's buffer, its next part. Valid until the next call of Next or Release
+	Data   []byte // whole events; of an event larger than the reader's buffer, its next part. Others may read it too: not to be changed. Valid until the next call of Next or Release
 	Part   Part
 }
 
@@ -27,6 +27,7 @@ type Reader struct {
 	chunks chunker
 	buf    *[]byte // from the pool; nil while at the tail
 	proof  proof
+	behind int // chunks of the file until it no longer follows the tail; 0 = it does not
 }
 
 // OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are
@@ -90,8 +91,8 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 
 // Next gives the next bytes. It never waits for the source: at the published mark
 // it returns ErrTail, after which Log.Changed tells when to call it again. At the
-// end of a cut file it returns a *GapError. Every event's checksum is verified:
-// where the reader was opened at what cannot be an event it returns a
+// end of a cut file it returns a *GapError. Every event that is read from the disk
+// is verified (what comes from memory was on its way in): where the reader was opened at what cannot be an event it returns a
 // *PositionError, and before damage the *DamageError, which also stops the log.
 func (r *Reader) Next() (Chunk, error) {
 	for {
@@ -102,7 +103,7 @@ func (r *Reader) Next() (Chunk, error) {
 		if !found {
 			return Chunk{}, fmt.Errorf("%w: %s is not held any more", ErrNoSuchFile, r.chunks.name)
 		}
-		chunk, err := r.read(v.end(i))
+		chunk, err := r.read(v, v.end(i))
 		if err != io.EOF {
 			return chunk, err
 		}
@@ -113,10 +114,19 @@ func (r *Reader) Next() (Chunk, error) {
 }
 
 // read gives the next bytes of the file before limit, or io.EOF.
-func (r *Reader) read(limit int64) (Chunk, error) {
-	if r.chunks.offset >= limit && r.chunks.left == 0 {
-		return Chunk{}, io.EOF
+func (r *Reader) read(v *view, limit int64) (Chunk, error) {
+	if r.chunks.left == 0 {
+		if r.chunks.offset >= limit {
+			return Chunk{}, io.EOF
+		}
+		if data := r.fromTail(v, limit); len(data) > 0 {
+			r.follows(true)
+			chunk := Chunk{File: r.chunks.name, Offset: r.chunks.offset, Data: data}
+			r.chunks.offset += int64(len(data))
+			return chunk, nil
+		}
 	}
+	r.follows(false)
 	if r.buf == nil {
 		r.buf = r.log.buffers.Get().(*[]byte)
 		r.chunks.buf = *r.buf
@@ -140,6 +150,7 @@ func (r *Reader) advance(v *view, i int) error {
 				return v.damage
 			}
 			r.Release()
+			r.follows(true)
 			return ErrTail
 		}
 		if v.files[next].Seq == r.seq+1 {
@@ -170,6 +181,7 @@ func (r *Reader) Position() replication.Position {
 // Close gives back what the reader holds. It may be called more than once.
 func (r *Reader) Close() error {
 	r.Release()
+	r.leaveTail()
 	if r.file == nil {
 		return nil
 	}

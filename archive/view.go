@@ -20,6 +20,7 @@ type view struct {
 	State
 	files   []File        // in order; Size of the last one is limit, not what stands here
 	limit   int64         // how far the last of files may be read
+	tail    []run         // what of their ends is in memory, in order
 	damage  error         // what meets a reader at limit, instead of waiting
 	changed chan struct{} // closed when the view is replaced
 }
@@ -71,7 +72,9 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 			return err
 		}
 	}
+	runs := l.tail.add(of.seq, b)
 	l.publishLocked(func(v *view) {
+		v.tail = runs
 		v.Durable = replication.Position{File: of.name, Offset: b.end.offset}
 		v.showOpen(of.seq, of.name, &b.end)
 	})

@@ -29,8 +29,9 @@ type dump struct {
 	file     string               // named by the last ROTATE
 	end      int64                // behind the last event sent or skipped
 	lastSent time.Time
-	rotated  bool // a ROTATE, real or fake, was sent and the FORMAT_DESCRIPTION behind it was not
-	resumes  bool // the client has the first transaction of the file that was found by its GTIDs
+	timer    *time.Timer // for the next heartbeat; nil until one is waited for
+	rotated  bool        // a ROTATE, real or fake, was sent and the FORMAT_DESCRIPTION behind it was not
+	resumes  bool        // the client has the first transaction of the file that was found by its GTIDs
 	skip     skipper
 	place    dumpPlace // for the texts of errors
 }
@@ -52,6 +53,9 @@ func (s *session) dump(ctx context.Context, r dumpRequest) error {
 	}
 	d.frame.SetSequence(s.conn.Sequence())
 	err := d.run(ctx)
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 	s.conn.SetSequence(d.frame.Sequence())
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, errReplaced) && d.frame.Rest() == 0 {

@@ -33,32 +33,46 @@ func (d *dump) tail(ctx context.Context, changed <-chan struct{}) (done bool, er
 		return true, d.endOfStream()
 	}
 	for {
-		timer, stop := d.heartbeatTimer()
 		select {
 		case <-changed:
-			stop()
 			return false, nil
 		case <-ctx.Done():
-			stop()
 			return false, ctx.Err()
-		case <-timer:
-			d.heartbeat(d.end)
-			if err := d.flush(); err != nil {
+		case <-d.heartbeatTimer():
+			if err := d.heartbeatIfDue(); err != nil {
 				return false, err
 			}
 		}
 	}
 }
 
-// heartbeatTimer fires when the client has heard nothing for its heartbeat
-// period. It never does between a ROTATE and the next FORMAT_DESCRIPTION, where
-// MariaDB replicas take a heartbeat for damage.
-func (d *dump) heartbeatTimer() (<-chan time.Time, func()) {
-	if d.request.heartbeat <= 0 || d.rotated {
-		return nil, func() {}
+// heartbeatTimer fires at the earliest when the client has heard nothing for its
+// heartbeat period. It runs on while events are sent, so that a wait costs nothing.
+func (d *dump) heartbeatTimer() <-chan time.Time {
+	if d.request.heartbeat <= 0 {
+		return nil
 	}
-	timer := time.NewTimer(time.Until(d.lastSent.Add(d.request.heartbeat)))
-	return timer.C, func() { timer.Stop() }
+	if d.timer == nil {
+		d.timer = time.NewTimer(time.Until(d.lastSent.Add(d.request.heartbeat)))
+	}
+	return d.timer.C
+}
+
+// heartbeatIfDue sends a heartbeat if the client has heard nothing for its period.
+// It never does between a ROTATE and the next FORMAT_DESCRIPTION, where MariaDB
+// replicas take a heartbeat for damage.
+func (d *dump) heartbeatIfDue() error {
+	silent := time.Since(d.lastSent)
+	if silent < d.request.heartbeat {
+		d.timer.Reset(d.request.heartbeat - silent)
+		return nil
+	}
+	d.timer.Reset(d.request.heartbeat)
+	if d.rotated {
+		return nil
+	}
+	d.heartbeat(d.end)
+	return d.flush()
 }
 
 // endOfStream sends the classic EOF packet that ends a non-blocking dump, also

@@ -201,7 +201,7 @@ func (c *container) readFile(ctx context.Context, path string, w io.Writer) erro
 	return err
 }
 
-// writeFile copies a file of this machine in, readable by everyone.
+// writeFile copies a file of this machine in, for everyone to read and to write: it belongs to root.
 func (c *container) writeFile(ctx context.Context, hostPath, path string) error {
-	return c.started.CopyFileToContainer(ctx, hostPath, path, 0o644)
+	return c.started.CopyFileToContainer(ctx, hostPath, path, 0o666)
 }

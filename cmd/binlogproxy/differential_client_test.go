@@ -51,7 +51,7 @@ func (c dumpCase) send(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nc, errors.Join(nc.SetDeadline(time.Now().Add(40*time.Second)), sendCommand(nc, c.command))
+	return nc, errors.Join(nc.SetDeadline(time.Now().Add(2*time.Minute)), sendCommand(nc, c.command))
 }
 
 func sendCommand(nc net.Conn, payload []byte) error {
@@ -124,8 +124,9 @@ func ending(nc net.Conn, last *frame) (frame, error) {
 	return stillOpen, nil
 }
 
-// compare puts a case to both and reports the first difference.
-func (c dumpCase) compare(t *testing.T, mysqld, proxy string) {
+// compare puts a case to both and reports the first difference. It returns how many
+// bytes came from the proxy.
+func (c dumpCase) compare(t *testing.T, mysqld, proxy string) (came int64) {
 	t.Helper()
 	var want, got []frame
 	var wantErr, gotErr error
@@ -136,9 +137,12 @@ func (c dumpCase) compare(t *testing.T, mysqld, proxy string) {
 	if wantErr != nil || gotErr != nil {
 		t.Fatalf("mysqld: %v; proxy: %v", wantErr, gotErr)
 	}
+	for _, f := range got {
+		came += int64(max(f.length, 0))
+	}
 	if c.instead == nil {
 		alike(t, c.deviates, want, got)
-		return
+		return came
 	}
 	asked := dumpCase{declare: c.declare, command: c.instead}
 	instead, err := asked.ask(t.Context(), mysqld)
@@ -150,6 +154,7 @@ func (c dumpCase) compare(t *testing.T, mysqld, proxy string) {
 	}
 	c.deviates.met = true
 	alike(t, nil, instead, got)
+	return came
 }
 
 func show(frames []frame, i int) string {
