@@ -27,6 +27,7 @@ func FuzzExecute(f *testing.F) {
 	}
 	log := &fakeLog{files: []archive.File{{Name: "binlog.000001", Size: 4}}}
 	server := &Server{opts: Options{Upstream: &fakeUpstream{id: mysql97()}, Log: log, Accounts: accounts, Now: time.Now, Rand: bytes.NewReader(nil)}}
+	server.settings.Store(&settings{accounts: accounts})
 	server.sessions.init(1, 1)
 	f.Fuzz(func(t *testing.T, text string) {
 		st, err := sql.Parse(text, 90704)

@@ -341,3 +341,13 @@ type fakeConn struct{ net.Conn }
 func (fakeConn) Write(p []byte) (int, error)      { return len(p), nil }
 func (fakeConn) LocalAddr() net.Addr              { return &net.TCPAddr{Port: 3306} }
 func (fakeConn) SetWriteDeadline(time.Time) error { return nil }
+
+// eventually waits for what another goroutine brings about.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * patience); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s did not come about", what)
+		}
+	}
+}
