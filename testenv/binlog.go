@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// BinlogFile is a row of SHOW BINARY LOGS. Size is in bytes; that of the last file grows.
+// BinlogFile is a row of SHOW BINARY LOGS. Size is in bytes, of an encrypted file without its header, which
+// is never sent; that of the last file grows.
 type BinlogFile struct {
 	Name string
 	Size int64
@@ -27,6 +28,9 @@ func (m *MySQL) BinlogFiles(ctx context.Context) ([]BinlogFile, error) {
 		size, err := strconv.ParseInt(row["File_size"], 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("SHOW BINARY LOGS on %s: size of %s: %w", m.options.Name, row["Log_name"], err)
+		}
+		if row["Encrypted"] == "Yes" {
+			size -= 512
 		}
 		files[i] = BinlogFile{Name: row["Log_name"], Size: size}
 	}

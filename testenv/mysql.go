@@ -42,6 +42,9 @@ type MySQLOptions struct {
 	// Args are appended to mysqld's own, so that one that is already given is overruled.
 	Args []string
 
+	// Keyring loads component_keyring_file, so that binlog_encryption may be ON.
+	Keyring bool
+
 	// ServerID; 0 = the port, which is unique among the servers that run.
 	ServerID uint32
 
@@ -134,6 +137,7 @@ func (m *MySQL) create(ctx context.Context) (err error) {
 		Env:                map[string]string{"MYSQL_PWD": RootPassword},
 		ConfigModifier:     func(config *containertypes.Config) { config.User = "mysql" },
 		HostConfigModifier: func(config *containertypes.HostConfig) { config.Binds = m.options.Binds },
+		Files:              m.keyringFiles(),
 	}, !m.options.Keep)
 	if err != nil {
 		return err

@@ -117,12 +117,18 @@ func servedFiles(t *testing.T, d *child.Daemon) (files []testenv.BinlogFile) {
 // plainDaemon is startDaemon with a binary as users have it.
 func plainDaemon(t *testing.T, source string) *child.Daemon {
 	t.Helper()
+	return plainDaemonOf(t, child.Options{Source: source, User: testenv.ReplicationUser, Password: testenv.ReplicationPassword})
+}
+
+// plainDaemonOf is plainDaemon with other options.
+func plainDaemonOf(t *testing.T, o child.Options) *child.Daemon {
+	t.Helper()
 	path, err := child.Build(t.Context(), t.TempDir(), false, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := child.New(child.Options{Binary: path, DataDir: filepath.Join(t.TempDir(), "data"), Source: source,
-		User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, ReadyTimeout: 5 * time.Minute})
+	o.Binary, o.DataDir, o.ReadyTimeout = path, filepath.Join(t.TempDir(), "data"), 5*time.Minute
+	d, err := child.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

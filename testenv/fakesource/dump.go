@@ -143,14 +143,14 @@ func (d *dump) next(files []File) ([]byte, error) {
 	case index < 0:
 		return nil, d.fail(1236, TextNoSuchFile)
 	case d.phase == sendRotate:
-		if d.offset > int64(len(files[index].Bytes)) {
+		if d.offset > files[index].Size() {
 			return nil, d.fail(1236, TextBeyondFile)
 		}
 		d.phase = sendFormat
 		return d.rotateEvent(d.file, uint64(d.offset)), nil
 	case d.phase == sendFormat:
 		return d.format(files[index])
-	case d.offset < int64(len(files[index].Bytes)):
+	case d.offset < files[index].Size():
 		return d.event(files[index])
 	case index+1 < len(files):
 		d.file, d.offset, d.phase = files[index+1].Name, replication.FirstEventOffset, sendFormat
@@ -181,7 +181,7 @@ func (d *dump) format(f File) ([]byte, error) {
 }
 
 func (d *dump) event(f File) ([]byte, error) {
-	rest := f.Bytes[d.offset:]
+	rest := f.at(d.offset)
 	h, err := replication.ParseHeader(rest)
 	if err != nil || int(h.Size) > len(rest) {
 		return nil, d.fail(1236, TextBogusEvent)

@@ -9,3 +9,6 @@ import (
 func appendCRC(file []byte, start int) []byte {
 	return binary.LittleEndian.AppendUint32(file, crc32.ChecksumIEEE(file[start:]))
 }
+
+// Seal ends an event, which is all but its checksum, with that.
+func Seal(event []byte) []byte { return appendCRC(event, 0) }

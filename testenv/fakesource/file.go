@@ -12,6 +12,42 @@ import (
 type File struct {
 	Name  string
 	Bytes []byte
+
+	// Repeat is how many times more the last event of Bytes follows, and Tail what
+	// comes behind that: so that a file may have a size that no memory holds.
+	Repeat int64
+	Tail   []byte
+}
+
+// Size is where the file ends.
+func (f File) Size() int64 {
+	return f.repeated() + int64(len(f.Tail))
+}
+
+// repeated is where the repetitions end.
+func (f File) repeated() int64 {
+	if f.Repeat == 0 {
+		return int64(len(f.Bytes))
+	}
+	return int64(len(f.Bytes)) + f.Repeat*int64(len(f.Bytes)-f.last())
+}
+
+// at returns the bytes from an offset on, at least to the end of the event there.
+func (f File) at(offset int64) []byte {
+	if offset < int64(len(f.Bytes)) {
+		return f.Bytes[offset:]
+	}
+	if end := f.repeated(); offset >= end {
+		return f.Tail[offset-end:]
+	}
+	last := int64(f.last())
+	return f.Bytes[last+(offset-last)%(int64(len(f.Bytes))-last):]
+}
+
+// last is where the last event begins.
+func (f File) last() int {
+	offsets := f.Offsets()
+	return int(offsets[len(offsets)-2])
 }
 
 //go:embed testdata

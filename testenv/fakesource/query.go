@@ -21,18 +21,24 @@ func (s *session) query(sql string) error {
 		return s.ok()
 	case len(words) > 1 && words[0] == "SELECT":
 		return s.variables(strings.Split(sql[len("SELECT "):], ","))
+	case strings.HasPrefix(sql, "SHOW GLOBAL VARIABLES"):
+		var rows [][]string
+		for name, value := range s.known() {
+			rows = append(rows, []string{strings.TrimPrefix(name, "@@"), value})
+		}
+		return s.rows([]string{"Variable_name", "Value"}, rows)
 	case strings.EqualFold(sql, "SHOW BINARY LOGS"):
 		files, _ := s.source.snapshot()
 		rows := make([][]string, len(files))
 		for i, f := range files {
-			rows[i] = []string{f.Name, strconv.Itoa(len(f.Bytes)), "No"}
+			rows[i] = []string{f.Name, strconv.FormatInt(f.Size(), 10), "No"}
 		}
 		return s.rows([]string{"Log_name", "File_size", "Encrypted"}, rows)
 	case strings.EqualFold(sql, "SHOW BINARY LOG STATUS"):
 		files, _ := s.source.snapshot()
 		last := files[len(files)-1]
 		return s.rows([]string{"File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set"},
-			[][]string{{last.Name, strconv.Itoa(len(last.Bytes)), "", "", ""}})
+			[][]string{{last.Name, strconv.FormatInt(last.Size(), 10), "", "", ""}})
 	case strings.EqualFold(sql, "SHOW REPLICAS"):
 		var rows [][]string
 		for _, r := range s.source.options.Replicas {
@@ -58,13 +64,14 @@ func (s *session) set(sql string) {
 	}
 }
 
-func (s *session) variables(names []string) error {
+// known are the variables that a replica or the daemon asks for.
+func (s *session) known() map[string]string {
 	o := s.source.options
 	logBin := "1"
 	if o.NoBinlog {
 		logBin = "0"
 	}
-	known := map[string]string{
+	return map[string]string{
 		"@@version":         o.Version,
 		"@@server_id":       strconv.FormatUint(uint64(o.ServerID), 10),
 		"@@server_uuid":     o.ServerUUID,
@@ -72,6 +79,10 @@ func (s *session) variables(names []string) error {
 		"@@binlog_checksum": "CRC32",
 		"@@log_bin":         logBin,
 	}
+}
+
+func (s *session) variables(names []string) error {
+	known := s.known()
 	row := make([]string, len(names))
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
