@@ -26,7 +26,7 @@ func (hugeFile) ReadAt(p []byte, off int64) (int, error) {
 func TestResumeWithinReach(t *testing.T) {
 	const fourGiB = 1<<32 - 1
 	for _, events := range []int64{1, 2, 39, 40, 41, 42, 60, 500} {
-		of := newOpenFile(1, "binlog.000001")
+		of := newOpenFile(1, "binlog.000001", 1<<20)
 		of.data = hugeFile{}
 		of.end.offset = replication.FirstEventOffset + events*hugeEvent
 		for i := int64(1); i <= events; i++ {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 
 	"github.com/binlogproxy/binlogproxy/replication"
 )
@@ -56,6 +57,16 @@ func (e indexEntry) append(dst []byte) []byte {
 	dst = append(dst, e.gtids.String()...)
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// storedEvery reads from an index file how many bytes it has between two entries.
+func storedEvery(f io.ReaderAt) (every int64, ok bool) {
+	var header [indexHeaderSize]byte
+	if n, _ := f.ReadAt(header[:], 0); n < len(header) {
+		return 0, false
+	}
+	_, every, _, err := decodeIndex(header[:])
+	return every, err == nil && every > 0
 }
 
 var errIndexHeader = errors.New("no valid index header")

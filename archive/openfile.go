@@ -24,6 +24,8 @@ type openFile struct {
 	data Handle
 	idx  Handle
 
+	every int64 // bytes between two index entries, at least
+
 	end     cursor // of what is committed
 	sum     sums   // at end.offset
 	ahead   sums   // at written
@@ -37,8 +39,8 @@ type openFile struct {
 	idxDirty bool                 // some of them are not fsynced
 }
 
-func newOpenFile(seq uint64, name string) *openFile {
-	of := &openFile{seq: seq, name: name, added: &replication.GTIDSet{}, block: &replication.GTIDSet{}}
+func newOpenFile(seq uint64, name string, every int64) *openFile {
+	of := &openFile{seq: seq, name: name, every: every, added: &replication.GTIDSet{}, block: &replication.GTIDSet{}}
 	of.end = newFollower(name, 0).at
 	of.sum.write(replication.FileMagic[:])
 	of.ahead = of.sum

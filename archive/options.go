@@ -17,9 +17,9 @@ type Options struct {
 
 	BufferSize  int           // bytes of each of the two commit buffers; 0 = 4 MiB
 	CompareBack int64         // bytes before the end that a resumed stream repeats at least; 0 = 1 MiB
-	IndexEvery  int64         // bytes between two index entries; 0 = 1 MiB. The same for the life of a directory
+	IndexEvery  int64         // bytes between two index entries of files begun from now on; 0 = 128 KiB
 	MarkEvery   time.Duration // how far MARK may lag behind; 0 = 1 s
-	ReadBuffer  int           // bytes of a reader's buffer; 0 = 256 KiB, at least 2 * replication.EventPrefix
+	ReadBuffer  int           // bytes of a reader's buffer, which should hold a block of the index; 0 = 192 KiB, at least 2 * replication.EventPrefix
 
 	// OnSync, if set, is told how long each fsync of binlog bytes took. It is called
 	// by the committer and must be quick.
@@ -31,9 +31,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Logger, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	setDefault(&o.BufferSize, 4<<20)
 	setDefault(&o.CompareBack, 1<<20)
-	setDefault(&o.IndexEvery, 1<<20)
+	setDefault(&o.IndexEvery, 128<<10)
 	setDefault(&o.MarkEvery, time.Second)
-	setDefault(&o.ReadBuffer, 256<<10)
+	setDefault(&o.ReadBuffer, 192<<10)
 	o.ReadBuffer = max(o.ReadBuffer, 2*replication.EventPrefix)
 	if o.Now == nil {
 		o.Now = time.Now

@@ -27,6 +27,7 @@ type Reader struct {
 	chunks chunker
 	buf    *[]byte // from the pool; nil while at the tail
 	proof  proof
+	blocks blocks
 	behind int // chunks of the file until it no longer follows the tail; 0 = it does not
 }
 
@@ -85,6 +86,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 	}
 	r.seq, r.file = v.files[i].Seq, f
 	r.chunks = chunker{file: f, name: name, offset: offset, buf: r.chunks.buf}
+	r.blocks = blocks{next: r.blocks.next[:0]}
 	r.proof = proof{checksum: v.files[i].Checksum, path: p, trusted: offset == replication.FirstEventOffset}
 	return nil
 }
@@ -133,6 +135,11 @@ func (r *Reader) read(v *view, limit int64) (Chunk, error) {
 	}
 	chunk := Chunk{File: r.chunks.name, Offset: r.chunks.offset}
 	var err error
+	if r.chunks.left == 0 && (r.proof.trusted || r.proof.verified) {
+		if chunk.Data, limit, err = r.nextBlock(limit); len(chunk.Data) > 0 || err != nil {
+			return chunk, r.explain(err)
+		}
+	}
 	chunk.Data, chunk.Part, err = r.chunks.next(limit)
 	if err == nil {
 		chunk.Data, err = r.verify(chunk)

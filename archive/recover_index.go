@@ -27,7 +27,7 @@ func (l *Log) rebuildIndex(of *openFile, proven int64) ([]byte, error) {
 		l.logger.Error("an index cannot be read", "file", name, "err", err)
 		stored = nil // what cannot be read proves nothing, like what was damaged
 	}
-	rebuilt := append(appendIndexHeader(nil, l.opts.IndexEvery), of.index...)
+	rebuilt := append(appendIndexHeader(nil, of.every), of.index...)
 	return rebuilt, l.checkIndex(of, name, stored, rebuilt, proven)
 }
 
@@ -68,7 +68,7 @@ func (l *Log) checkIndex(of *openFile, name string, stored, rebuilt []byte, prov
 			l.counts.indexRebuilt.Add(1)
 			return nil
 		}
-		if h := have[i]; every == l.opts.IndexEvery && (h.offset != w.offset || h.block != w.block || h.boundary != w.boundary || h.times != w.times || !h.gtids.Equal(w.gtids)) {
+		if h := have[i]; every == of.every && (h.offset != w.offset || h.block != w.block || h.boundary != w.boundary || h.times != w.times || !h.gtids.Equal(w.gtids)) {
 			return &DamageError{File: l.filePath(of.name), Offset: block,
 				Expected: fmt.Sprintf("the block that the index describes: up to %d, CRC32C %s, GTIDs %q", h.offset, crcHex(h.block), h.gtids),
 				Found:    fmt.Sprintf("up to %d, CRC32C %s, GTIDs %q", w.offset, crcHex(w.block), w.gtids)}
@@ -85,7 +85,7 @@ func (l *Log) provenBlocks(of *openFile) int64 {
 		return 0
 	}
 	have, _, _, _ := decodeIndex(stored)
-	want, _, _, _ := decodeIndex(append(appendIndexHeader(nil, l.opts.IndexEvery), of.index...))
+	want, _, _, _ := decodeIndex(append(appendIndexHeader(nil, of.every), of.index...))
 	end := int64(0)
 	for i := range min(len(have), len(want)) {
 		if have[i].offset != want[i].offset || have[i].block != want[i].block {

@@ -11,7 +11,7 @@ import (
 // before that, so that a missing file is damage; a missing index is not, as long
 // as the bytes prove themselves.
 func (l *Log) openHeld(h heldFile) (*openFile, error) {
-	of := newOpenFile(h.begin.Seq, h.begin.Name)
+	of := newOpenFile(h.begin.Seq, h.begin.Name, l.opts.IndexEvery)
 	name := l.filePath(of.name)
 	var err error
 	if of.data, err = l.fs.OpenFile(name, ReadWrite); isNotExist(err) {
@@ -28,6 +28,9 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 	if err != nil {
 		of.close()
 		return nil, &DiskError{Op: "open", File: l.indexPath(of.name), Err: err}
+	}
+	if every, ok := storedEvery(of.idx); ok {
+		of.every = every
 	}
 	return of, nil
 }
@@ -131,7 +134,7 @@ func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged b
 	}
 	l.cur = of
 	l.file = fileOpen
-	l.in = newFollower(of.name, l.opts.IndexEvery)
+	l.in = newFollower(of.name, of.every)
 	l.in.at = of.end
 	l.active.reset(of.end.offset)
 	l.floor = m.offset
@@ -240,7 +243,7 @@ func rewrite(f Handle, from, to int64) error {
 // withoutChecksums begins the account of a file anew: behind its magic number
 // nothing was acknowledged.
 func (l *Log) withoutChecksums(of *openFile) (openFile, scanner) {
-	fresh := newOpenFile(of.seq, of.name)
+	fresh := newOpenFile(of.seq, of.name, of.every)
 	fresh.data, fresh.idx = of.data, of.idx
 	return *fresh, *l.newScanner(fresh)
 }

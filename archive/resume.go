@@ -99,7 +99,7 @@ func (l *Log) repair(full bool) error {
 	l.cur.data.Close()
 	l.cur.idx.Close()
 	end, name := l.cur.end.offset, l.filePath(l.cur.name)
-	of := newOpenFile(l.cur.seq, l.cur.name)
+	of := newOpenFile(l.cur.seq, l.cur.name, l.cur.every)
 	if err := l.reopen(of, end, full); err != nil {
 		of.close()
 		return err

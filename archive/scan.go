@@ -24,7 +24,7 @@ type scanner struct {
 
 func (l *Log) newScanner(of *openFile) *scanner {
 	return &scanner{
-		of: of, f: newFollower(of.name, l.opts.IndexEvery),
+		of: of, f: newFollower(of.name, of.every),
 		chunks: chunker{file: of.data, name: of.name, offset: replication.FirstEventOffset, buf: make([]byte, l.opts.ReadBuffer)},
 	}
 }

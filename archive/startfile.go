@@ -78,7 +78,7 @@ func (l *Log) mayFollowLocked(name string) error {
 
 // createFile is run by the committer, all batches being committed.
 func (l *Log) createFile(name string) error {
-	of := newOpenFile(l.nextSeq, name)
+	of := newOpenFile(l.nextSeq, name, l.opts.IndexEvery)
 	if err := l.createPair(of); err != nil {
 		of.close()
 		return err
@@ -133,7 +133,7 @@ func (l *Log) createPair(of *openFile) error {
 	if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), Create); err != nil {
 		return l.diskError("create", l.indexPath(of.name), err)
 	}
-	of.index = appendIndexHeader(nil, l.opts.IndexEvery)
+	of.index = appendIndexHeader(nil, of.every)
 	if err := l.writeIndex(of); err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ import (
 type proof struct {
 	checksum replication.Checksum
 	path     string
-	trusted  bool // read from the file's start on, so that every event must verify
+	trusted  bool // an event begins where the reader stands: read from the file's start or an index entry on, so that every one must verify
+	verified bool // what was read so far was events, be it that a client has put them into another one
 
 	// The event whose parts are being read: its CRC32 so far, the bytes still to come
 	// of what that covers, and the sum at its end as far as it was read.
@@ -44,6 +45,7 @@ func (r *Reader) verify(c Chunk) ([]byte, error) {
 		}
 		at += size
 	}
+	p.verified = true
 	return c.Data, nil
 }
 
@@ -88,6 +90,9 @@ func (r *Reader) explain(err error) error {
 			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
+	}
+	if permanent(err) {
+		return err
 	}
 	return &DiskError{Op: "read", File: r.proof.path, Err: err}
 }

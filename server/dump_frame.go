@@ -81,7 +81,7 @@ func framedAtMost(n int) int {
 // The small ones are for what arrives at the tail, the large for a whole chunk of a file.
 const (
 	smallOut = 64 << 10
-	largeOut = 192 << 10
+	largeOut = 256 << 10
 )
 
 var (

@@ -1,0 +1,125 @@
+package archive
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// blocks are the ones that come next in the file that a reader reads, as the index
+// describes them. One sum over a whole block costs a small part of what the sums of
+// its events cost, and proves the same bytes.
+type blocks struct {
+	start int64   // of the first of next
+	next  []block // in order
+	read  int64   // how far the index file was read
+	again int64   // the index has nothing more for now: not asked before this offset
+}
+
+type block struct {
+	end int64
+	sum uint32
+}
+
+// nextBlock gives the whole block that begins where the reader stands, if the index
+// knows it and the bytes match its sum. Without one, short says how far to read by
+// events so that a block begins behind them, or is limit.
+func (r *Reader) nextBlock(limit int64) (data []byte, short int64, err error) {
+	at, b := r.chunks.offset, &r.blocks
+	for len(b.next) > 0 && b.next[0].end <= at {
+		b.start, b.next = b.next[0].end, b.next[1:]
+	}
+	if len(b.next) == 0 && at >= b.again && limit-at >= r.log.opts.IndexEvery {
+		r.loadBlocks()
+	}
+	if len(b.next) == 0 || b.next[0].end > limit {
+		return nil, limit, nil
+	}
+	next := b.next[0]
+	first := b.start == 0 && at == replication.FirstEventOffset
+	if at != b.start && !first {
+		return nil, next.end, nil
+	}
+	r.proof.trusted = true
+	size := next.end - at
+	if size > int64(len(r.chunks.buf)) {
+		return nil, next.end, nil
+	}
+	if data, err = r.chunks.read(size); err != nil {
+		return nil, limit, err
+	}
+	sum := uint32(0)
+	if first {
+		sum = crc32.Update(sum, castagnoli, replication.FileMagic[:])
+	}
+	if sum = crc32.Update(sum, castagnoli, data); sum != next.sum {
+		return nil, next.end, r.badBlock(next, sum)
+	}
+	r.chunks.offset = next.end
+	return data, limit, nil
+}
+
+// badBlock weighs a block that does not match its sum. Where events have checksums,
+// these decide, and name the event.
+func (r *Reader) badBlock(b block, found uint32) error {
+	if r.proof.checksum == replication.ChecksumCRC32 {
+		return nil
+	}
+	return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
+		Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", crcHex(b.sum), b.end), Found: crcHex(found).String()})
+}
+
+// loadBlocks reads on in the index file, in the reader's own buffer. What cannot be
+// read of it proves nothing, and the events' own checksums do.
+func (r *Reader) loadBlocks() {
+	b := &r.blocks
+	b.again = r.chunks.offset + r.log.opts.IndexEvery
+	f, err := r.log.fs.OpenFile(r.proof.path+indexSuffix, ReadOnly)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	b.read = max(b.read, indexHeaderSize)
+	for {
+		n, _ := f.ReadAt(r.chunks.buf, b.read)
+		used := b.take(r.chunks.buf[:n], r.chunks.offset)
+		b.read += int64(used)
+		if used == 0 || len(b.next) > 0 {
+			return
+		}
+	}
+}
+
+// take reads the whole records at the start of p, and keeps the blocks that end
+// behind offset.
+func (b *blocks) take(p []byte, offset int64) (used int) {
+	b.next = b.next[:0]
+	for {
+		end, sum, size := indexBlock(p[used:])
+		if size == 0 {
+			return used
+		}
+		if end <= offset {
+			b.start = end
+		} else {
+			b.next = append(b.next, block{end, sum})
+		}
+		used += size
+	}
+}
+
+// indexBlock reads of an index record only what proves its block. size is 0 where
+// there is no whole valid record.
+func indexBlock(p []byte) (end int64, sum uint32, size int) {
+	if len(p) < 4 {
+		return 0, 0, 0
+	}
+	n := int(binary.LittleEndian.Uint32(p))
+	if n < indexEntryFixed || n > maxIndexPayload || len(p)-8 < n ||
+		crc32.Checksum(p[:4+n], castagnoli) != binary.LittleEndian.Uint32(p[4+n:]) {
+		return 0, 0, 0
+	}
+	return int64(binary.LittleEndian.Uint64(p[4:])), binary.LittleEndian.Uint32(p[13:]), 8 + n
+}
