@@ -37,6 +37,18 @@ const (
 	checksumCRC32
 )
 
+// anyDump answers both dump commands. As in mysqld the privilege comes before
+// everything else, and refusing it leaves the connection open.
+func (s *session) anyDump(ctx context.Context, command wire.Command, payload []byte) error {
+	if !s.account.may(ReplicationSlave) {
+		return s.answer(privilegeNeeded("REPLICATION SLAVE"))
+	}
+	if command == wire.ComBinlogDump {
+		return s.binlogDump(ctx, payload)
+	}
+	return s.binlogDumpGTID(ctx, payload)
+}
+
 func (s *session) binlogDump(ctx context.Context, payload []byte) error {
 	d, err := wire.DecodeBinlogDump(payload)
 	if err != nil {
@@ -65,12 +77,8 @@ func (s *session) binlogDumpGTID(ctx context.Context, payload []byte) error {
 	return s.startDump(ctx, r)
 }
 
-// startDump completes the request and runs the dump. Refusing it for want of the
-// privilege leaves the connection open .
+// startDump completes the request and runs the dump.
 func (s *session) startDump(ctx context.Context, r dumpRequest) error {
-	if !s.account.may(ReplicationSlave) {
-		return s.answer(privilegeNeeded("REPLICATION SLAVE"))
-	}
 	r.file = r.file[strings.LastIndexByte(r.file, '/')+1:] // "./binlog.000001"
 	r.nonBlock = r.flags&wire.DumpNonBlock != 0 || r.serverID == 0
 	r.checksum = s.declaredChecksum()

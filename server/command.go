@@ -42,10 +42,8 @@ func (s *session) command(ctx context.Context, payload []byte) error {
 		return s.ok()
 	case wire.ComRegisterReplica:
 		return s.register(payload)
-	case wire.ComBinlogDump:
-		return s.binlogDump(ctx, payload)
-	case wire.ComBinlogDumpGTID:
-		return s.binlogDumpGTID(ctx, payload)
+	case wire.ComBinlogDump, wire.ComBinlogDumpGTID:
+		return s.anyDump(ctx, command, payload)
 	}
 	return s.answer(wire.Errorf(wire.ERUnknownCom, "Unknown command"))
 }

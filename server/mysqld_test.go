@@ -24,6 +24,7 @@ import (
 func TestAgainstMySQL(t *testing.T) {
 	real := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "real"})
 	t.Run("same answers", func(t *testing.T) { sameAnswers(t, real) })
+	t.Run("without a privilege", func(t *testing.T) { sameRefusals(t, real) })
 	t.Run("replica by GTID", func(t *testing.T) { realReplica(t, real, true) })
 	t.Run("replica by file and position", func(t *testing.T) { realReplica(t, real, false) })
 	t.Run("mysqlbinlog", func(t *testing.T) { realMysqlbinlog(t, real) })
@@ -115,6 +116,48 @@ func sameAnswers(t *testing.T, real *testenv.MySQL) {
 			t.Errorf("%s\n mysqld %+v\n we     %+v", st.text, want, got)
 		}
 	}
+}
+
+// sameRefusals puts commands, whole and malformed, of a user who may not send them.
+func sameRefusals(t *testing.T, real *testenv.MySQL) {
+	const user = "reader"
+	if _, err := real.DB().ExecContext(t.Context(), "CREATE USER "+user+" IDENTIFIED BY '"+testenv.RootPassword+"'"); err != nil {
+		t.Fatal(err)
+	}
+	account, err := NewAccount(user, []byte(testenv.RootPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := NewAccounts(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := startServer(t, func(o *Options) { o.Accounts = accounts; imitate(t, real, o) })
+	register := wire.RegisterReplica{ServerID: 5}
+	dump := wire.BinlogDump{Position: 4, ServerID: 5}
+	set := wire.BinlogDumpGTID{Position: 4, ServerID: 5, GTIDSet: []byte{1, 2, 3}}
+	for _, c := range [][]byte{
+		register.Append(nil), register.Append(nil)[:3], register.Append(nil)[:6], dump.Append(nil), dump.Append(nil)[:5], set.Append(nil), set.Append(nil)[:9],
+	} {
+		theirs, ours := refusal(t, dialMySQL(t, real.Addr(), user), c), refusal(t, dialMySQL(t, ts.addr, user), c)
+		if theirs != ours {
+			t.Errorf("%x\n mysqld %s\n we     %s", c, theirs, ours)
+		}
+	}
+}
+
+// refusal gives the packet that answers a command, and whether the connection goes on.
+func refusal(t *testing.T, c *client.Conn, command []byte) string {
+	t.Helper()
+	c.ResetSequence()
+	if err := c.WritePacket(append(make([]byte, wire.HeaderLen), command...)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.ReadPacket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%q, then open: %v", p, c.Ping() == nil)
 }
 
 func rootAccount(t *testing.T) *Accounts {

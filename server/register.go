@@ -10,7 +10,7 @@ import (
 // for as long as the connection lives. A dump works without it.
 func (s *session) register(payload []byte) error {
 	if !s.account.may(ReplicationSlave) {
-		return s.answer(wire.Errorf(wire.ERAccessDenied, "Access denied for user '%s'@'%s' (using password: YES)", s.account.User, s.clientHost))
+		return s.answer(wire.Errorf(wire.ERAccessDenied, "Access denied for user '%s'@'%%' (using password: YES)", s.account.User)) // the account's host, not the client's
 	}
 	r, err := wire.DecodeRegisterReplica(payload)
 	if err != nil {

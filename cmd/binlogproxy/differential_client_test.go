@@ -178,6 +178,7 @@ type follower struct {
 	sequence byte
 	rotate   replication.Rotate // the last one
 	awaiting bool               // a FORMAT_DESCRIPTION must come next
+	beat     replication.EventType
 }
 
 // until returns the packets up to n heartbeats in a row that stand at end, without
@@ -197,11 +198,12 @@ func (f *follower) until(t *testing.T, end testenv.BinlogFile, n int) (events []
 		if err != nil {
 			t.Fatalf("%q: %v", p.payload, err)
 		}
-		if h.Type != replication.HeartbeatEvent {
+		if !isHeartbeat(h) {
 			events, beats = append(events, p.payload), 0
 			f.track(t, h, event)
 			continue
 		}
+		f.beat = h.Type
 		hb, err := replication.ParseHeartbeat(event, replication.ChecksumCRC32)
 		if err != nil || replication.VerifyChecksum(event) != nil || h.LogPos != uint32(hb.Offset) || h.Timestamp != 0 || h.Flags != 0 {
 			t.Fatalf("heartbeat %x: %v", event, err)

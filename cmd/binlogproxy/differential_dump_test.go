@@ -50,9 +50,10 @@ func byGTID(flags wire.DumpFlags, set *replication.GTIDSet, file string, pos int
 	return d.Append(nil)
 }
 
-// namedBytes names the file of a GTID dump by bytes that the encoder would not send.
-func namedBytes(name string) []byte {
-	d := wire.BinlogDumpGTID{Flags: nonBlock, ServerID: 902, File: strings.Repeat("x", len(name)), Position: 4, GTIDSet: make([]byte, 8)}
+// gtidDumpNamed names the file of a dump by an empty GTID set with bytes that the
+// encoder would not send.
+func gtidDumpNamed(flags wire.DumpFlags, serverID uint32, name string) []byte {
+	d := wire.BinlogDumpGTID{Flags: flags, ServerID: serverID, File: strings.Repeat("x", len(name)), Position: 4, GTIDSet: make([]byte, 8)}
 	return bytes.Replace(d.Append(nil), []byte(d.File), []byte(name), 1)
 }
 
@@ -64,6 +65,9 @@ func variableCases(t *testing.T, m *testenv.MySQL) (cases []dumpCase) {
 		"SET @source_binlog_checksum = NULL, @master_binlog_checksum = 'CRC32'", "SET @source_binlog_checksum = '', @master_binlog_checksum = 'CRC32'",
 		"SET @source_binlog_checksum = 'crc32'", "SET @master_binlog_checksum = ''", "SET @source_binlog_checksum = 1", "SET @source_binlog_checksum = 0",
 		"SET @SOURCE_BINLOG_CHECKSUM = 'CRC32'", "SET @source_binlog_checksum = ' CRC32'", "SET @source_binlog_checksum = 2",
+		"SET @source_binlog_checksum = 'CRC32', @rpl_semi_sync_replica = 1", "SET @source_binlog_checksum = 'CRC32', @rpl_semi_sync_slave = 1",
+		"SET @source_binlog_checksum = 'CRC32', @source_heartbeat_period = 'soon'", "SET @source_binlog_checksum = 'CRC32', @source_heartbeat_period = -1",
+		"SET @source_binlog_checksum = 'CRC32', @replica_uuid = uuid()",
 	} {
 		cases = append(cases, dumpCase{name: "4.2.9 " + declare, declare: declare, command: byFile(nonBlock, file.Name, 4)})
 	}
@@ -219,8 +223,8 @@ func gtidCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	}
 	add("5.9 unknown file, GTID", byGTID(nonBlock, nothing, "binlog.000099", 4))
 	add("4.2.1 ./ before the name, GTID", byGTID(nonBlock, nothing, "./"+second.Name, 4))
-	add("4.2.1 NUL behind the name, GTID", namedBytes(second.Name+"\x00more"))
-	add("4.2.1 name 00 00 00, GTID", namedBytes("\x00\x00\x00"))
+	add("4.2.1 NUL behind the name, GTID", gtidDumpNamed(nonBlock, 902, second.Name+"\x00more"))
+	add("4.2.1 name 00 00 00, GTID", gtidDumpNamed(nonBlock, 902, "\x00\x00\x00"))
 	add("4.2.6 server_id 0, GTID", (&wire.BinlogDumpGTID{File: second.Name, Position: 4, GTIDSet: make([]byte, 8)}).Append(nil))
 	add("4.2.6 flags 0x4, GTID", byGTID(nonBlock|wire.DumpThroughGTID, set("1-3"), "", 4))
 	for _, at := range []int64{0, 3, last.Size, last.Size + 1, 1 << 40, -1} {
@@ -253,12 +257,8 @@ func checksumCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 // largeCases have events around the size at which a packet is split, and one that
 // is larger than any buffer.
 func largeCases(t *testing.T, m *testenv.MySQL) []dumpCase {
-	execute(t, m, "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (400, REPEAT('x', 1000))")
-	files := binlogFiles(t, m)
-	name := files[len(files)-1].Name
-	starts := eventStarts(t, m, name)
-	rows := starts[len(starts)-2] - starts[len(starts)-3] // behind it is only XID
-	overhead := rows - 1000
+	overhead := rowOverhead(t, m, 400)
+	name := newestFile(t, m).Name
 	before := executed(t, m)
 	var middle *replication.GTIDSet
 	for i, size := range []int64{16777213, 16777214, 16777215, 16777216, 16777217, 40_000_000} {
@@ -270,6 +270,66 @@ func largeCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 	return []dumpCase{
 		{name: "5.11 by file", declare: crc32, command: byFile(nonBlock, name, 4)},
 		{name: "5.11 skipping", declare: crc32, command: byGTID(nonBlock, middle.Subtract(before), name, 4)},
+	}
+}
+
+// largeTail reads events around the size at which a packet is split as they are written.
+func (b pair) largeTail(t *testing.T) {
+	var answers [2][]frame
+	var lines [2]*line
+	overhead, end := rowOverhead(t, b.m, 430), newestFile(t, b.m)
+	for i, addr := range []string{b.m.Addr(), b.proxy} {
+		p := &peer{ctx: t.Context(), addr: addr, m: b.m}
+		t.Cleanup(p.close)
+		l, err := p.login(nil, crc32)
+		if err == nil {
+			err = sendCommand(l.nc, fromEnd(uint32(903+i), end))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[i] = l
+	}
+	for i, size := range []int64{wire.MaxPart - 1, wire.MaxPart} { // the payload has one byte more
+		execute(t, b.m, fmt.Sprintf("INSERT INTO d.t VALUES (%d, REPEAT('y', %d))", 431+i, size-overhead))
+	}
+	for i, l := range lines {
+		if err := l.until(newestFile(t, b.m)); err != nil {
+			t.Fatal(err)
+		}
+		answers[i] = l.p.notes
+	}
+	alike(t, nil, answers[0], answers[1])
+}
+
+// rowOverhead is what the rows event of a row of d.t has beside the bytes of b. It
+// begins a file and writes the row of an id.
+func rowOverhead(t *testing.T, m *testenv.MySQL, id int) int64 {
+	t.Helper()
+	const size = 1000
+	execute(t, m, "FLUSH BINARY LOGS", fmt.Sprintf("INSERT INTO d.t VALUES (%d, REPEAT('x', %d))", id, size))
+	starts := eventStarts(t, m, newestFile(t, m).Name)
+	return starts[len(starts)-2] - starts[len(starts)-3] - size // behind it is only XID
+}
+
+func fromEnd(serverID uint32, of testenv.BinlogFile) []byte {
+	d := wire.BinlogDump{Position: uint32(of.Size), ServerID: serverID, File: of.Name}
+	return d.Append(nil)
+}
+
+// crashCases have a file that ends with neither ROTATE nor STOP.
+func crashCases(t *testing.T, m *testenv.MySQL) []dumpCase {
+	execute(t, m, "FLUSH BINARY LOGS", "INSERT INTO d.t VALUES (380, 'before a crash')")
+	crashed, before := newestFile(t, m), executed(t, m)
+	if err := errors.Join(m.Kill(t.Context()), m.Start(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, m, "INSERT INTO d.t VALUES (381, 'after a crash')")
+	return []dumpCase{
+		{name: "5.1 across the end of a crashed file", declare: crc32, command: byFile(nonBlock, crashed.Name, 4)},
+		{name: "5.1 from the end of a crashed file", declare: crc32, command: byFile(nonBlock, crashed.Name, crashed.Size)},
+		{name: "5.5 skipping to the end of a crashed file", declare: crc32, command: byGTID(nonBlock, before, crashed.Name, 4)},
+		{name: "5.5 skipping all around a crash", declare: crc32, command: byGTID(nonBlock, executed(t, m), crashed.Name, 4)},
 	}
 }
 
@@ -315,8 +375,9 @@ func purgedCases(t *testing.T, m *testenv.MySQL) []dumpCase {
 // and another idle time.
 func heartbeatsAlike(t *testing.T, m *testenv.MySQL, proxy string) {
 	for name, command := range map[string]func(testenv.BinlogFile) []byte{
-		"by file": func(f testenv.BinlogFile) []byte { return byFile(0, f.Name, f.Size) },
-		"by GTID": func(testenv.BinlogFile) []byte { return byGTID(0, executed(t, m), "", 4) },
+		"5.6 by file":      func(f testenv.BinlogFile) []byte { return byFile(0, f.Name, f.Size) },
+		"5.6 by GTID":      func(testenv.BinlogFile) []byte { return byGTID(0, executed(t, m), "", 4) },
+		"5.6 v2 asked for": func(f testenv.BinlogFile) []byte { return byFile(wire.DumpHeartbeatV2, f.Name, f.Size) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var followers [2]*follower
@@ -340,6 +401,13 @@ func heartbeatsAlike(t *testing.T, m *testenv.MySQL, proxy string) {
 			compare()
 			execute(t, m, "FLUSH BINARY LOGS", "UPDATE d.t SET b = UUID() WHERE id = 200")
 			compare()
+			want := replication.HeartbeatEvent
+			if c.command[5]&byte(wire.DumpHeartbeatV2) != 0 && c.command[0] == byte(wire.ComBinlogDump) {
+				want = replication.HeartbeatV2Event
+			}
+			if theirs, ours := followers[0].beat, followers[1].beat; theirs != want || ours != replication.HeartbeatEvent {
+				t.Errorf("heartbeats of mysqld are %s, of the proxy %s", theirs, ours)
+			}
 		})
 	}
 }

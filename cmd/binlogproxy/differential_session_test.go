@@ -270,7 +270,7 @@ var duplicateScripts = []script{
 	}},
 }
 
-var clientScripts = []script{
+var otherScripts = []script{
 	{name: "5.9 a replica that forgot what it declared", deviates: forgetful, run: func(p *peer) error {
 		l, err := p.login(map[string]string{"program_name": "mysqld"})
 		if err == nil {

@@ -38,10 +38,12 @@ func TestDifferential(t *testing.T) {
 	phase("variables", variableCases)
 	t.Run("commands", func(t *testing.T) { both.scripts(t, commandScripts) })
 	t.Run("duplicates", func(t *testing.T) { both.scripts(t, duplicateScripts) })
-	t.Run("clients", func(t *testing.T) { both.scripts(t, clientScripts) })
+	t.Run("clients", func(t *testing.T) { both.scripts(t, append(otherScripts, transcripts()...)) })
 	t.Run("heartbeats", func(t *testing.T) { heartbeatsAlike(t, m, d.Listen()) })
 	phase("checksum", checksumCases)
+	phase("crash", crashCases)
 	phase("large", largeCases)
+	t.Run("large at the tail", func(t *testing.T) { both.largeTail(t) })
 	t.Run("modes", otherModes)
 	phase("anonymous", func(t *testing.T, m *testenv.MySQL) []dumpCase { return anonymousCases(t, m, d) })
 
