@@ -51,9 +51,9 @@ func (l *Log) bind(id Identity) error {
 		return l.diskError("create", name, err)
 	}
 	doc := sourceDoc{Format: formatVersion, Epoch: 1, Timelines: []timelineDoc{t}}
-	if err := syncDir(l.fs, dir); err != nil {
+	if err := l.syncDir(dir); err != nil {
 		f.Close()
-		return l.diskError("fsync", dir, err)
+		return err
 	}
 	if err := l.writeSource(doc); err != nil {
 		f.Close()

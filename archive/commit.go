@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"path"
 	"time"
 
@@ -224,9 +225,9 @@ func (l *Log) openMark(name string) error {
 	if err != nil {
 		return l.diskError("open", name, err)
 	}
-	if err := syncDir(l.fs, l.dir); err != nil {
+	if err := l.syncDir(l.dir); err != nil {
 		f.Close()
-		return l.diskError("fsync", l.dir, err)
+		return err
 	}
 	l.mark.file = f
 	return nil
@@ -257,11 +258,18 @@ func (l *Log) sync(f Handle, name string) error {
 	return nil
 }
 
+func (l *Log) syncDir(dir string) error {
+	if err := syncDir(l.fs, dir); err != nil {
+		return l.diskError("fsync", dir, err)
+	}
+	return nil
+}
+
 // diskError wraps an error of the disk. The second failed fsync in a row is final,
 // unless the disk is only full.
 func (l *Log) diskError(op, name string, err error) error {
 	e := &DiskError{Op: op, File: name, Err: err}
-	if op == "fsync" && !e.Full() {
+	if e.failedSync() {
 		l.failedSyncs++
 		l.counts.syncFailures.Add(1)
 		e.final = l.failedSyncs > 1
@@ -280,7 +288,31 @@ func (l *Log) failLocked(err error) {
 	}
 	l.fault = err
 	l.cond.Broadcast()
+	l.wakeFailedLocked()
 	if isFull(err) {
 		l.publish(func(v *view) { v.Stalled = true })
+	}
+}
+
+// Failed waits until nothing more is taken before the next Resume; see replica.Sink.
+func (l *Log) Failed(ctx context.Context) error {
+	l.mu.Lock()
+	failed := l.failed
+	l.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-failed:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readyLocked()
+}
+
+func (l *Log) wakeFailedLocked() {
+	select {
+	case <-l.failed:
+	default:
+		close(l.failed)
 	}
 }

@@ -115,6 +115,12 @@ func (e *DiskError) Error() string {
 
 func (e *DiskError) Unwrap() error { return e.Err }
 
+// failedSync says that an fsync has failed, and not for want of space.
+func (e *DiskError) failedSync() bool {
+	var failed *syncError
+	return errors.As(e.Err, &failed) && !e.Full()
+}
+
 // Permanent says that trying again cannot help: a second failed fsync in a row.
 func (e *DiskError) Permanent() bool { return e.final }
 

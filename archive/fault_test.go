@@ -246,8 +246,8 @@ func TestGapIsRecordedDespiteFailures(t *testing.T) {
 	}
 }
 
-// An operation that fails while the log is opened is an error of Open, after which
-// the directory can be opened as before.
+// An operation that fails while the log is opened keeps it from serving nothing that
+// is held, and from going on; and the directory can be opened as before.
 func TestFailedOperationsOfRecovery(t *testing.T) {
 	h := smallHistory(15, replication.ChecksumCRC32, 2, 10)
 	opts := memOptions(nil)
@@ -264,13 +264,30 @@ func TestFailedOperationsOfRecovery(t *testing.T) {
 			return memfs.Fault{Err: syscall.EIO}
 		})
 		l, err := archive.Open(context.Background(), opts)
-		opened := err == nil
-		if opened {
+		if err != nil {
+			if n > 1 { // the fsync of the directory's parent
+				t.Fatalf("failure of operation %d: %v", n, err)
+			}
+			continue
+		}
+		shown := promiseOf(l)
+		if shown.published.File != "" {
+			must(t, compareRead(l, h, shown.published))
+		}
+		if n%2 == 0 {
+			_, err = runThrough(l, h)
+			must(t, err)
 			must(t, l.Close())
+			must(t, compareDisk(fsys, l, h))
+		} else if err := l.Close(); err != nil && !errors.Is(err, syscall.EIO) {
+			t.Fatal(err)
 		}
 		fsys.SetInjector(nil)
-		if hit && opened && l.State().Stopped != nil {
+		if hit && l.State().Stopped != nil {
 			t.Fatalf("failure of operation %d stopped the log: %v", n, l.State().Stopped)
+		}
+		if _, err := checkPromise(fsys.CrashClone(0), opts, h, shown, true); err != nil {
+			t.Fatalf("power failure after failure of operation %d: %v", n, err)
 		}
 		if _, err := checkPromise(fsys, opts, h, p, true); err != nil {
 			t.Fatalf("after failure of operation %d: %v", n, err)
@@ -302,4 +319,36 @@ func TestMarkThatCannotBeSyncedIsFinal(t *testing.T) {
 		must(t, compareRead(l, h, published))
 	}
 	must(t, l.Close())
+}
+
+// A failure is told also to a receiving side that has nothing more to hand over.
+func TestFailedTellsOfAnFsyncThatNoCallWaitsFor(t *testing.T) {
+	h := smallHistory(3, replication.ChecksumCRC32, 1, 5)
+	fsys := memfs.New()
+	l := mustOpen(t, memOptions(fsys))
+	must(t, l.Bind(testIdentity))
+	must(t, l.StartFile(h.files[0].name))
+	ctx, cancel := context.WithCancel(t.Context())
+	told := make(chan error, 1)
+	wait := func() { go func() { told <- l.Failed(ctx) }() }
+	wait()
+	fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+		if op.Kind == memfs.Sync {
+			return memfs.Fault{Err: syscall.EIO}
+		}
+		return memfs.Fault{}
+	})
+	must(t, feeder{history: h}.sendAll(l, &binlogFile{bytes: h.files[0].bytes[:h.files[0].starts[3]]}, 4))
+	l.Flush()
+	if err := <-told; !errors.Is(err, syscall.EIO) {
+		t.Fatal(err)
+	}
+	fsys.SetInjector(nil)
+	_, _, err := l.Resume()
+	must(t, err)
+	wait()
+	cancel()
+	if err := <-told; err != nil {
+		t.Errorf("behind the repair: %v", err)
+	}
 }

@@ -77,18 +77,29 @@ func MakeDir(fsys FS, dir string) error {
 	return syncDir(fsys, parent)
 }
 
+// syncError marks the failure of an fsync, whatever that was a part of.
+type syncError struct{ error }
+
+func (e *syncError) Unwrap() error { return e.error }
+
 func syncDir(fsys FS, dir string) error {
 	if sabotaged == skipDirFsync {
 		return nil
 	}
-	return fsys.SyncDir(dir)
+	if err := fsys.SyncDir(dir); err != nil {
+		return &syncError{err}
+	}
+	return nil
 }
 
 func syncFile(f Handle) error {
 	if sabotaged == skipFsync {
 		return nil
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return &syncError{err}
+	}
+	return nil
 }
 
 // readFile reads a whole file. Its size bounds what is allocated.

@@ -33,8 +33,9 @@ type Log struct {
 	flush     bool       // active is to be committed as soon as may be
 	markDue   bool
 	job       *job
-	fault     error // why the connection must end; Resume repairs it
-	stop      error // why nothing is written any more
+	fault     error         // why the connection must end; Resume repairs it
+	failed    chan struct{} // closed when fault or stop is set; a repair makes a new one
+	stop      error         // why nothing is written any more
 	compare   *comparison
 	closed    bool // no calls are taken any more
 	closing   bool // Close was called
@@ -102,7 +103,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	l := &Log{
 		opts: opts, fs: opts.FS, dir: path.Clean(opts.Dir), logger: opts.Logger,
-		active: newBatch(opts.BufferSize), spare: newBatch(opts.BufferSize), done: make(chan struct{}),
+		active: newBatch(opts.BufferSize), spare: newBatch(opts.BufferSize), done: make(chan struct{}), failed: make(chan struct{}),
 		names: map[string]bool{}, executed: &replication.GTIDSet{}, purged: &replication.GTIDSet{}, missing: &replication.GTIDSet{},
 	}
 	l.cond = sync.NewCond(&l.mu)
@@ -139,7 +140,8 @@ func (l *Log) Stop() {
 // Close commits what was appended up to the last whole event, records the mark and
 // releases the directory. Complete files that cannot be sealed within half a second are
 // left to the next Open. It may be called more than once. Its error is that of the
-// commit: what was not committed was not acknowledged and will be fetched again.
+// commit, unless the disk is only full: what was not committed was not acknowledged
+// and will be fetched again.
 //
 // It waits for the disk operation that is under way, however long that takes.
 func (l *Log) Close() error {
@@ -157,6 +159,10 @@ func (l *Log) Close() error {
 	}
 	if l.stop != nil {
 		err = nil // the receiving side was told
+	}
+	if isFull(err) {
+		l.logger.Warn("closed while the disk is full: what was not committed will be fetched again", "err", err)
+		err = nil
 	}
 	l.finishing = true
 	l.cond.Broadcast()
@@ -195,6 +201,7 @@ func (l *Log) stopLocked(err error) {
 	}
 	l.stop = err
 	l.cond.Broadcast()
+	l.wakeFailedLocked()
 	l.logger.Error("nothing more will be written", "dir", l.dir, "err", err)
 	l.publish(func(v *view) { v.Stopped = err })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/binlogproxy/binlogproxy/replication"
 )
@@ -42,32 +43,43 @@ func (l *Log) recover(ctx context.Context) error {
 	return nil
 }
 
-// unlessFull makes of an error that the disk is full the log's fault: what is proven
-// is served all the same, and Resume repairs the rest when there is room.
-func (l *Log) unlessFull(err error) error {
-	if !isFull(err) {
+// postpone makes of a failed change of the disk the log's fault: what is proven is
+// served all the same, and Resume repairs the rest, when there is room or once more.
+func (l *Log) postpone(err error) error {
+	var disk *DiskError
+	if !errors.As(err, &disk) || disk.Permanent() {
 		return err
 	}
-	l.logger.Error("the disk is full: what is held is served, nothing is received until there is room", "err", err)
 	if l.fault == nil {
 		l.fault = err
 	}
+	if !disk.Full() {
+		l.logger.Error("recovery could not change the disk: what is held is served, receiving begins with another try", "err", err)
+		return nil
+	}
+	l.logger.Error("the disk is full: what is held is served, nothing is received until there is room", "err", err)
 	l.publish(func(v *view) { v.Stalled = true })
 	return nil
+}
+
+// unreadable is the error for a file that cannot be opened or read. What the disk
+// refuses to give is damage: this source is to stop there, and not all to end.
+func unreadable(op, name string, err error) error {
+	if errors.Is(err, syscall.EIO) {
+		return &DamageError{File: name, Expected: "a file that can be read", Found: err.Error()}
+	}
+	return &DiskError{Op: op, File: name, Err: err}
 }
 
 // recoverSource reads source.json. found is false while nothing is bound.
 func (l *Log) recoverSource() (found bool, err error) {
 	name := sourcePath(l.dir)
-	if err := syncDir(l.fs, l.dir); err != nil {
-		return false, &DiskError{Op: "fsync", File: l.dir, Err: err}
-	}
 	b, err := readFile(l.fs, name)
 	if isNotExist(err) {
 		return false, l.checkUnbound()
 	}
 	if err != nil {
-		return false, &DiskError{Op: "read", File: name, Err: err}
+		return false, unreadable("read", name, err)
 	}
 	doc, err := decodeSource(b)
 	if newer := (*FormatError)(nil); errors.As(err, &newer) {
@@ -76,6 +88,9 @@ func (l *Log) recoverSource() (found bool, err error) {
 	}
 	if err != nil {
 		return false, &DamageError{File: name, Offset: 0, Expected: "the document that was written", Found: err.Error()}
+	}
+	if err := l.postpone(l.syncDir(l.dir)); err != nil {
+		return false, err
 	}
 	l.source = doc
 	for _, g := range doc.Gaps {
@@ -153,7 +168,7 @@ func (l *Log) recoverMark() (m mark, damaged bool, err error) {
 		return mark{}, false, nil
 	}
 	if err != nil {
-		return mark{}, false, &DiskError{Op: "read", File: name, Err: err}
+		return mark{}, false, unreadable("read", name, err)
 	}
 	m, damaged, err = decodeMarkFile(b)
 	if newer := (*FormatError)(nil); errors.As(err, &newer) {
@@ -212,7 +227,7 @@ func (l *Log) removeLeftovers(held []heldFile) error {
 		}
 		l.logger.Warn("removed a file that was never begun", "file", p, "bytes", size)
 		if err := l.fs.Remove(p); err != nil {
-			if err := l.unlessFull(&DiskError{Op: "remove", File: p, Err: err}); err != nil {
+			if err := l.postpone(&DiskError{Op: "remove", File: p, Err: err}); err != nil {
 				return err
 			}
 		}

@@ -16,12 +16,12 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 		return nil, &DamageError{File: name, Expected: "the catalog that source.json relies on", Found: "no such file"}
 	}
 	if err != nil {
-		return nil, &DiskError{Op: "open", File: name, Err: err}
+		return nil, unreadable("open", name, err)
 	}
 	l.catalog = &catalog{fs: l.fs, path: name, file: f}
 	b, err := readFile(l.fs, name)
 	if err != nil {
-		return nil, &DiskError{Op: "read", File: name, Err: err}
+		return nil, unreadable("read", name, err)
 	}
 	records, valid, err := decodeCatalog(b)
 	if newer := (*FormatError)(nil); errors.As(err, &newer) {
@@ -47,13 +47,10 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 		l.catalog.redo = records[n-1].offset
 	}
 	// Events of the file that the last record begins prove that it is durable.
-	if err := l.unlessFull(l.catalog.repair()); err != nil {
+	if err := l.postpone(l.countDisk(l.catalog.repair())); err != nil {
 		return held, err
 	}
-	if err := syncDir(l.fs, l.timelineDir()); err != nil {
-		return held, &DiskError{Op: "fsync", File: l.timelineDir(), Err: err}
-	}
-	return held, nil
+	return held, l.postpone(l.syncDir(l.timelineDir()))
 }
 
 // listFiles turns records into the files that they describe. On an error, at says
@@ -94,7 +91,7 @@ func (l *Log) recoverSealed(m *manifest) error {
 		return &DamageError{File: name, Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: "no such file"}
 	}
 	if err != nil {
-		return &DiskError{Op: "stat", File: name, Err: err}
+		return unreadable("stat", name, err)
 	}
 	if size != m.Size {
 		return &DamageError{File: name, Offset: min(size, m.Size), Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: fmt.Sprintf("%d bytes", size)}

@@ -31,8 +31,29 @@ func (l *Log) rebuildIndex(of *openFile, proven int64) ([]byte, error) {
 	return rebuilt, l.checkIndex(of, name, stored, rebuilt, proven)
 }
 
+// openIndex opens an index for writing; it gives nil where there is none.
+func (l *Log) openIndex(file string) (Handle, error) {
+	h, err := l.fs.OpenFile(l.indexPath(file), ReadWrite)
+	if isNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, l.diskError("open", l.indexPath(file), err)
+	}
+	return h, nil
+}
+
 func (l *Log) storeIndex(of *openFile, rebuilt []byte) error {
 	name := l.indexPath(of.name)
+	if of.idx == nil {
+		var err error
+		if of.idx, err = l.fs.OpenFile(name, Create); err != nil {
+			return l.diskError("create", name, err)
+		}
+		if err := l.syncDir(l.timelineDir()); err != nil {
+			return err
+		}
+	}
 	if err := writeAt(of.idx, rebuilt, 0); err != nil {
 		return l.diskError("write", name, err)
 	}

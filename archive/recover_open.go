@@ -9,7 +9,7 @@ import (
 
 // openHeld opens a file that the catalog knows. Its directory entry was durable
 // before that, so that a missing file is damage; a missing index is not, as long
-// as the bytes prove themselves.
+// as the bytes prove themselves: storeIndex makes it anew.
 func (l *Log) openHeld(h heldFile) (*openFile, error) {
 	of := newOpenFile(h.begin.Seq, h.begin.Name, l.opts.IndexEvery)
 	name := l.filePath(of.name)
@@ -18,16 +18,11 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 		return nil, &DamageError{File: name, Expected: "a file that the catalog lists", Found: "no such file"}
 	}
 	if err != nil {
-		return nil, &DiskError{Op: "open", File: name, Err: err}
+		return nil, unreadable("open", name, err)
 	}
-	if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), ReadWrite); isNotExist(err) {
-		if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), Create); err == nil {
-			err = syncDir(l.fs, l.timelineDir())
-		}
-	}
-	if err != nil {
+	if of.idx, err = l.openIndex(of.name); err != nil {
 		of.close()
-		return nil, &DiskError{Op: "open", File: l.indexPath(of.name), Err: err}
+		return nil, err
 	}
 	if every, ok := storedEvery(of.idx); ok {
 		of.every = every
@@ -61,12 +56,12 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof,
 	if err != nil {
 		return err
 	}
-	missing := []byte(nil) // of the index, where the disk is full: the sealer writes it
-	if err := l.storeIndex(of, rebuilt); isFull(err) {
+	missing := []byte(nil) // of the index, where it cannot be written: the sealer tries again
+	if err := l.storeIndex(of, rebuilt); err != nil {
 		missing = rebuilt
-	}
-	if err := l.unlessFull(err); err != nil {
-		return err
+		if err := l.postpone(err); err != nil {
+			return err
+		}
 	}
 	var c *Cut
 	if cut != nil {
@@ -86,7 +81,7 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof,
 // scanWhole reads a complete file to the end that is known of it.
 func (l *Log) scanWhole(ctx context.Context, s *scanner, proof *fileProof, cut *Gap) (end, size int64, err error) {
 	if size, err = s.of.data.Size(); err != nil {
-		return 0, 0, &DiskError{Op: "stat", File: l.filePath(s.of.name), Err: err}
+		return 0, 0, unreadable("stat", l.filePath(s.of.name), err)
 	}
 	if cut != nil {
 		end = cut.size
@@ -117,10 +112,15 @@ func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged b
 	if err != nil {
 		return err
 	}
+	size, err := of.data.Size()
+	if err != nil {
+		of.close()
+		return unreadable("stat", l.filePath(of.name), err)
+	}
 	if m.fileSeq != of.seq {
 		m = mark{fileSeq: of.seq, file: of.name, offset: replication.FirstEventOffset}
 	}
-	proven, err := l.recoverTail(ctx, of, m, markDamaged)
+	proven, err := l.recoverTail(ctx, of, size, m, markDamaged)
 	shown := of
 	if !proven {
 		shown = l.readAgain(ctx, of, m.offset)
@@ -128,7 +128,7 @@ func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged b
 	if err != nil {
 		l.showDamaged(shown)
 	}
-	if err := l.unlessFull(err); err != nil {
+	if err := l.postpone(err); err != nil {
 		of.close()
 		return err
 	}
@@ -169,12 +169,8 @@ func (l *Log) recoverCut(ctx context.Context, h heldFile, gap Gap) error {
 // recoverTail verifies a file up to the recorded mark, and behind it keeps what are
 // whole valid events. The rest is torn and cut. On an error, proven says that what
 // of accounts for may be shown; else that is so up to the mark only.
-func (l *Log) recoverTail(ctx context.Context, of *openFile, m mark, markDamaged bool) (proven bool, err error) {
+func (l *Log) recoverTail(ctx context.Context, of *openFile, size int64, m mark, markDamaged bool) (proven bool, err error) {
 	name, s := l.filePath(of.name), l.newScanner(of)
-	size, err := of.data.Size()
-	if err != nil {
-		return true, &DiskError{Op: "stat", File: name, Err: err}
-	}
 	if err := l.recoverProven(ctx, s, m, size); err != nil && sabotaged != cutBelowMark {
 		if d, ok := err.(*DamageError); ok && of.end.tracker.Checksum() == replication.ChecksumNone {
 			d.Offset = l.provenBlocks(of)
@@ -201,7 +197,7 @@ func (l *Log) recoverTail(ctx context.Context, of *openFile, m mark, markDamaged
 		return false, &DiskError{Op: "write", File: name, Err: err}
 	}
 	if err := syncFile(of.data); err != nil {
-		return false, &DiskError{Op: "fsync", File: name, Err: err}
+		return false, l.diskError("fsync", name, err)
 	}
 	rebuilt, err := l.rebuildIndex(of, m.offset)
 	if err != nil {
@@ -210,7 +206,7 @@ func (l *Log) recoverTail(ctx context.Context, of *openFile, m mark, markDamaged
 	if err := l.rewriteMark(m); err != nil {
 		return true, err
 	}
-	return true, l.unlessFull(l.storeIndex(of, rebuilt)) // Resume rebuilds it again
+	return true, l.postpone(l.storeIndex(of, rebuilt)) // Resume rebuilds it again
 }
 
 // rewriteMark makes the mark that was found durable: it may only have been in the

@@ -70,7 +70,7 @@ func (l *Log) repairLocked() error {
 		l.failLocked(err)
 		return err
 	}
-	l.fault = nil
+	l.fault, l.failed = nil, make(chan struct{})
 	l.flush = false
 	if l.cur != nil {
 		l.in.at = l.cur.end
@@ -83,9 +83,18 @@ func (l *Log) repairLocked() error {
 }
 
 // repair opens the file anew, cuts it back to what was fsynced, and reads that
-// again: of what else was written nothing is believed.
+// again: of what else was written nothing is believed. What recovery could not do is
+// done here.
 func (l *Log) repair(full bool) error {
+	for _, dir := range []string{l.dir, l.timelineDir()} {
+		if err := l.syncDir(dir); err != nil {
+			return err
+		}
+	}
 	if err := l.countDisk(l.catalog.repair()); err != nil {
+		return err
+	}
+	if err := l.rewriteMark(l.mark.last); err != nil {
 		return err
 	}
 	if l.sourceBroken {
@@ -96,8 +105,7 @@ func (l *Log) repair(full bool) error {
 	if l.cur == nil {
 		return nil
 	}
-	l.cur.data.Close()
-	l.cur.idx.Close()
+	l.cur.close()
 	end, name := l.cur.end.offset, l.filePath(l.cur.name)
 	of := newOpenFile(l.cur.seq, l.cur.name, l.cur.every)
 	if err := l.reopen(of, end, full); err != nil {
@@ -129,8 +137,8 @@ func (l *Log) reopen(of *openFile, end int64, full bool) error {
 	if of.data, err = l.fs.OpenFile(name, ReadWrite); err != nil {
 		return l.diskError("open", name, err)
 	}
-	if of.idx, err = l.fs.OpenFile(l.indexPath(of.name), ReadWrite); err != nil {
-		return l.diskError("open", l.indexPath(of.name), err)
+	if of.idx, err = l.openIndex(of.name); err != nil {
+		return err
 	}
 	size, err := of.data.Size()
 	if err != nil {

@@ -172,9 +172,13 @@ func (l *Log) hashFile(name string) (sha []byte, crc uint32, size int64, err err
 // writes all of it again.
 func (l *Log) sealIndex(f *sealing) error {
 	name := l.indexPath(f.Name)
-	h, err := l.fs.OpenFile(name, ReadWrite)
+	mode := ReadWrite
+	if f.index != nil {
+		mode = Create // recovery may have found none
+	}
+	h, err := l.fs.OpenFile(name, mode)
 	if err != nil {
-		return &DiskError{Op: "open", File: name, Err: err}
+		return l.sealError("open", name, err)
 	}
 	defer h.Close()
 	b := f.index
@@ -194,8 +198,8 @@ func (l *Log) sealIndex(f *sealing) error {
 		if err := writeAt(h, b, 0); err != nil {
 			return l.sealError("write", name, err)
 		}
-		if err := h.Truncate(int64(len(b))); err != nil {
-			return l.sealError("truncate", name, err)
+		if err := syncDir(l.fs, l.timelineDir()); err != nil {
+			return l.sealError("fsync", l.timelineDir(), err)
 		}
 	}
 	l.counts.syncs.Add(1)
@@ -211,7 +215,7 @@ func (l *Log) sealIndex(f *sealing) error {
 // may go well between them.
 func (l *Log) sealError(op, name string, err error) error {
 	e := &DiskError{Op: op, File: name, Err: err}
-	if op == "fsync" && !e.Full() {
+	if e.failedSync() {
 		l.sealer.failedSyncs++
 		l.counts.syncFailures.Add(1)
 		e.final = l.sealer.failedSyncs > 1

@@ -137,10 +137,7 @@ func (l *Log) createPair(of *openFile) error {
 	if err := l.writeIndex(of); err != nil {
 		return err
 	}
-	if err := syncDir(l.fs, l.timelineDir()); err != nil {
-		return l.diskError("fsync", l.timelineDir(), err)
-	}
-	return nil
+	return l.syncDir(l.timelineDir())
 }
 
 // appendCatalog adds a record durably, for the committer.

@@ -121,11 +121,16 @@ func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver
 	r.options.Logger.Info("receiving", "file", receiver.begin.File, "pos", receiver.begin.Offset)
 
 	ctx, cancel := context.WithCancel(ctx)
-	var poller sync.WaitGroup
+	var watchers sync.WaitGroup
 	defer cancel()
-	var anew error // written by the poller, read when it was joined
-	poller.Go(func() {
+	var anew, failed error // written by the watchers, read when they were joined
+	watchers.Go(func() {
 		if anew = r.pollEnd(ctx); anew != nil {
+			conn.Close()
+		}
+	})
+	watchers.Go(func() {
+		if failed = r.options.Sink.Failed(ctx); failed != nil {
 			conn.Close()
 		}
 	})
@@ -133,7 +138,11 @@ func (r *Replica) receive(ctx context.Context, conn net.Conn, receiver *receiver
 	receiver.packets = packets{conn: conn, buf: make([]byte, receiveBuffer), seq: 1, beforeRead: r.beforeRead(conn, receiver)}
 	err := receiver.run()
 	cancel()
-	if poller.Wait(); anew != nil {
+	watchers.Wait()
+	switch {
+	case failed != nil:
+		err = &sinkError{failed}
+	case anew != nil:
 		err = anew
 	}
 	r.attempt = receiver.outcome()

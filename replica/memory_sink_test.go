@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"sync"
 
@@ -20,6 +21,7 @@ type memorySink struct {
 	flushes int
 	parts   int // calls of Append
 	fail    error
+	late    chan error // what was taken cannot be kept
 
 	current string // the file that comes
 	offset  int64  // behind the last whole event of this connection
@@ -40,7 +42,7 @@ func (e *differentHistory) Error() string   { return "different bytes at " + e.a
 func (e *differentHistory) Permanent() bool { return true }
 
 func newMemorySink() *memorySink {
-	return &memorySink{margin: 1 << 20, files: make(map[string][]byte), changed: make(chan struct{})}
+	return &memorySink{margin: 1 << 20, files: make(map[string][]byte), changed: make(chan struct{}), late: make(chan error, 1)}
 }
 
 func (s *memorySink) Resume(reach replication.Reach) (replication.Position, bool, error) {
@@ -155,6 +157,15 @@ func (s *memorySink) Flush() {
 	s.flushes++
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+func (s *memorySink) Failed(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.late:
+		return err
+	}
 }
 
 func (s *memorySink) Gap(reason, next string, previous *replication.GTIDSet) error {

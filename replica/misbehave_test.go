@@ -394,6 +394,24 @@ func TestASinkSaysWhetherItsErrorIsPermanent(t *testing.T) {
 	}
 }
 
+// The sink keeps what it was given later: when that fails, a source that has nothing
+// more to send must not keep it from being sent again.
+func TestASinkThatFailsEndsTheConnectionOfASilentSource(t *testing.T) {
+	source := startSource(t, fakesource.Options{})
+	sink := newMemorySink()
+	r := run(t, testOptions(source.Addr(), sink))
+	r.untilHeld(sink, fakesource.Recorded()...)
+	sink.late <- &brokenDisk{}
+	eventually(t, "the next connection", func() bool {
+		st := r.Status()
+		return st.Disconnects[ReasonSink] == 1 && st.Connects == 2
+	})
+	sink.late <- &brokenDisk{permanent: true}
+	if err, broken := r.stopped(), (*brokenDisk)(nil); !errors.As(err, &broken) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 func TestDoesNotFightADuplicate(t *testing.T) {
 	source := startSource(t, fakesource.Options{})
 	source.Next(script().Events(7).Error(1236, fakesource.TextDuplicateUUID))

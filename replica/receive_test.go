@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,7 @@ func (s *countingSink) Successor() string                 { return "" }
 func (s *countingSink) StartFile(string) error            { s.files++; return nil }
 func (s *countingSink) Append(p []byte, _ bool) error     { s.bytes += int64(len(p)); return nil }
 func (s *countingSink) Flush()                            {}
+func (s *countingSink) Failed(ctx context.Context) error  { <-ctx.Done(); return nil }
 func (s *countingSink) Gap(string, string, *replication.GTIDSet) error {
 	return nil
 }
@@ -193,6 +195,7 @@ func (s *wholeSink) Resume(replication.Reach) (replication.Position, bool, error
 func (s *wholeSink) End() (replication.Position, bool) { return replication.Position{}, false }
 func (s *wholeSink) Successor() string                 { return "" }
 func (s *wholeSink) Flush()                            {}
+func (s *wholeSink) Failed(ctx context.Context) error  { <-ctx.Done(); return nil }
 func (s *wholeSink) Gap(string, string, *replication.GTIDSet) error {
 	return nil
 }

@@ -1,8 +1,13 @@
 package replica
 
-import "github.com/binlogproxy/binlogproxy/replication"
+import (
+	"context"
 
-// Sink keeps what a source sends. One goroutine at a time calls it.
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// Sink keeps what a source sends. One goroutine at a time calls it; Failed may be
+// called beside that.
 //
 // The calls of one connection are: Resume and End once; then, file after file,
 // StartFile and the file's events by Append, in order. A connection that resumes
@@ -41,6 +46,10 @@ type Sink interface {
 
 	// Flush says that the source has nothing more to send for now.
 	Flush()
+
+	// Failed waits until something that was taken cannot be kept, which the next call
+	// would tell: the source may be silent. It returns that error, or nil when ctx ends.
+	Failed(ctx context.Context) error
 
 	// Gap records for good that the source has lost what follows End and that next
 	// is the oldest file it still has; StartFile(next) follows. previous is the set

@@ -23,6 +23,7 @@ import (
 type upstream struct {
 	path    string // upstream.json
 	version string // advertised instead of the source's; "" = the source's
+	logger  *slog.Logger
 	known   atomic.Pointer[server.Identity]
 }
 
@@ -31,7 +32,7 @@ const upstreamFile = "upstream.json"
 // openUpstream reads what was last known. A file that cannot be read is only
 // reported: the next connection to the source makes it anew.
 func openUpstream(dir, version string, logger *slog.Logger) (*upstream, error) {
-	u := &upstream{path: filepath.Join(dir, upstreamFile), version: version}
+	u := &upstream{path: filepath.Join(dir, upstreamFile), version: version, logger: logger}
 	b, err := os.ReadFile(u.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
@@ -61,8 +62,8 @@ func (u *upstream) Identity() (server.Identity, bool) {
 	return shown, true
 }
 
-// learn keeps who the source is, with the variables that downstreams ask for, and
-// makes it durable. Losing it in a crash loses nothing: it is learnt again.
+// learn keeps who the source is, with the variables that downstreams ask for, also on
+// the disk. That a disk does not take it is only reported: it is learnt again.
 func (u *upstream) learn(ctx context.Context, info replica.SourceInfo, options dial.Options) error {
 	variables, err := sourceVariables(ctx, options)
 	if err != nil {
@@ -74,9 +75,9 @@ func (u *upstream) learn(ctx context.Context, info replica.SourceInfo, options d
 		return err
 	}
 	b = append(b, '\n')
-	if held, err := os.ReadFile(u.path); err != nil || !bytes.Equal(held, b) { // a full disk must not keep us from coming back
+	if held, err := os.ReadFile(u.path); err != nil || !bytes.Equal(held, b) {
 		if err := atomicfile.Replace(u.path, b); err != nil {
-			return err
+			u.logger.Warn("who the source is could not be stored; downstreams cannot come back while it is away, should this process end", "file", u.path, "err", err)
 		}
 	}
 	u.known.Store(&id)
