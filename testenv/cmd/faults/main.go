@@ -24,6 +24,7 @@ func main() {
 	var o faults.Options
 	flag.StringVar(&o.Binary, "binary", "bin/binlogproxy", "the proxy's `FILE`")
 	cuts := flag.Int("cuts", 100, "power cuts")
+	step := flag.Int("step", 1, "of the operations of the disk, every so many-th is made to fail")
 	flag.Uint64Var(&o.Seed, "seed", 0, "of all choices; 0 = a new one")
 	flag.Parse()
 	if o.Seed == 0 {
@@ -34,16 +35,16 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	begin := time.Now()
-	err := run(ctx, o, *cuts)
+	err := run(ctx, o, *cuts, *step)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "faults: %v\nrepeat with: make faults CUTS=%d SEED=%d\n", err, *cuts, o.Seed)
+		fmt.Fprintf(os.Stderr, "faults: %v\nrepeat with: make faults CUTS=%d STEP=%d SEED=%d\n", err, *cuts, *step, o.Seed)
 		os.Exit(1)
 	}
 	fmt.Printf("faults: nothing that was acknowledged or served was lost or changed (seed %d, %s)\n", o.Seed, time.Since(begin).Round(time.Second))
 }
 
-func run(ctx context.Context, o faults.Options, cuts int) (err error) {
+func run(ctx context.Context, o faults.Options, cuts, step int) (err error) {
 	o.Say("seed %d", o.Seed)
 	if err := testenv.Setup(ctx); err != nil {
 		return err
@@ -57,5 +58,8 @@ func run(ctx context.Context, o faults.Options, cuts int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.Primary.Terminate(context.WithoutCancel(ctx))) }()
-	return faults.PowerLoss(ctx, o, cuts)
+	if err := faults.PowerLoss(ctx, o, cuts); err != nil {
+		return err
+	}
+	return faults.Sweep(ctx, o, step)
 }
