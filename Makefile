@@ -4,6 +4,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 KILLS       ?= 50
 CUTS        ?= 100
+STEP        ?= 1
 SEED        ?=
 ARGS        ?=
 KEEP        ?=
@@ -35,9 +36,9 @@ demo: setup build ## A primary, the proxy and a replica under load, then proof; 
 torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
 	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
 
-faults: build ## Cut the power of the disk at random under load: CUTS=100 SEED=
+faults: build ## Power cuts, and a disk that fails at every STEP-th operation: CUTS=100 STEP=1 SEED=
 	@testenv/setup/setup.sh faults
-	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) $(if $(SEED),-seed $(SEED))
+	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) -step $(STEP) $(if $(SEED),-seed $(SEED))
 
 bench: setup build ## Measure against mysqld, mysqlbinlog and go-mysql, in at most 15 minutes: ARGS=
 	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench

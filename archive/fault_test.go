@@ -344,7 +344,7 @@ func TestFailedTellsOfAnFsyncThatNoCallWaitsFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	fsys.SetInjector(nil)
-	_, _, err := l.Resume()
+	_, _, err := l.Resume(anyReach)
 	must(t, err)
 	wait()
 	cancel()

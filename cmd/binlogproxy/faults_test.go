@@ -34,3 +34,13 @@ func TestAPowerCutLosesNothingThatWasServed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAnFsyncThatFailsNeverAcknowledges(t *testing.T) {
+	err := faults.Sweep(t.Context(), faultOptions(t), faults.Faults[:1], 20)
+	if errors.Is(err, forgetfs.ErrNoFUSE) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

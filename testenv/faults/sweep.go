@@ -14,8 +14,8 @@ import (
 	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
 
-// fault is what is done to the n-th operation of some kinds.
-type fault struct {
+// Fault is what is done to the n-th operation of some kinds.
+type Fault struct {
 	name  string
 	kinds []memfs.Kind
 	memfs.Fault
@@ -24,8 +24,8 @@ type fault struct {
 
 var syncs = []memfs.Kind{memfs.Sync, memfs.SyncDir}
 
-// sweeps are the faults that Sweep goes through.
-var sweeps = []fault{
+// Faults are all that is done to a disk by Sweep.
+var Faults = []Fault{
 	{"a failed fsync", syncs, memfs.Fault{Err: syscall.EIO}, false},
 	{"fsyncs that fail from one on", syncs, memfs.Fault{Err: syscall.EIO}, true},
 	{"a failed write", []memfs.Kind{memfs.Write}, memfs.Fault{Err: syscall.EIO}, false},
@@ -36,10 +36,10 @@ var sweeps = []fault{
 }
 
 // Sweep goes through a scenario again and again, each time with another operation of
-// the disk failing: every step-th, for each kind of fault. Whatever fails, what was
+// the disk failing: every step-th, for each of the kinds of Faults. Whatever fails, what was
 // acknowledged survives the power cut that follows; the daemon goes on by itself, or
 // stops as documented and goes on when the disk is sound again.
-func Sweep(ctx context.Context, o Options, step int) error {
+func Sweep(ctx context.Context, o Options, kinds []Fault, step int) error {
 	mount := filepath.Join(o.Dir, "sweep")
 	if err := os.Mkdir(mount, 0o700); err != nil {
 		return err
@@ -49,9 +49,9 @@ func Sweep(ctx context.Context, o Options, step int) error {
 		return err
 	}
 	defer func() { _ = disk.Unmount() }()
-	for _, f := range sweeps {
+	for _, f := range kinds {
 		runs, exits, stops := 0, 0, 0
-		for n := 1; ; n += step {
+		for n := 1 + int(o.Seed%uint64(step)); ; n += step {
 			if err := disk.Replace(memfs.New()); err != nil {
 				return err
 			}
@@ -71,7 +71,7 @@ func Sweep(ctx context.Context, o Options, step int) error {
 
 // sweepOnce goes through the scenario while the n-th operation fails. hit is false
 // where there were fewer.
-func sweepOnce(ctx context.Context, o Options, disk *forgetfs.Disk, f fault, n int) (s *scenario, hit bool, err error) {
+func sweepOnce(ctx context.Context, o Options, disk *forgetfs.Disk, f Fault, n int) (s *scenario, hit bool, err error) {
 	daemon, err := o.newDaemon(filepath.Join(o.Dir, "sweep", dataDir), o.Primary.Addr())
 	if err != nil {
 		return nil, false, err
@@ -108,7 +108,7 @@ type injection struct {
 	op    memfs.Op // the first that failed
 }
 
-func (i *injection) inject(f fault, n int) func(memfs.Op) memfs.Fault {
+func (i *injection) inject(f Fault, n int) func(memfs.Op) memfs.Fault {
 	return func(op memfs.Op) memfs.Fault {
 		if !slices.Contains(f.kinds, op.Kind) {
 			return memfs.Fault{}

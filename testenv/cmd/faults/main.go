@@ -61,5 +61,5 @@ func run(ctx context.Context, o faults.Options, cuts, step int) (err error) {
 	if err := faults.PowerLoss(ctx, o, cuts); err != nil {
 		return err
 	}
-	return faults.Sweep(ctx, o, step)
+	return faults.Sweep(ctx, o, faults.Faults, step)
 }
