@@ -88,3 +88,25 @@ func TestLagCountsFilesInBetween(t *testing.T) {
 		}
 	}
 }
+
+// Names are ordered by their numbers, however long, and by nothing else.
+func FuzzCompareNames(f *testing.F) {
+	f.Add("b.000009", "b.000010")
+	f.Add("b.999999", "b.1000000")
+	f.Add("b.000001", "c.000002")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if replication.ValidFileName(a) != nil || replication.ValidFileName(b) != nil {
+			return
+		}
+		order, ok := compareNames(a, b)
+		back, backOK := compareNames(b, a)
+		if ok != backOK || (order < 0) != (back > 0) || (order == 0) != (back == 0) {
+			t.Fatalf("%s, %s: %d %v, but %d %v", a, b, order, ok, back, backOK)
+		}
+		if next, err := replication.NextFileName(a); err == nil {
+			if order, ok := compareNames(next, a); !ok || order <= 0 {
+				t.Fatalf("%s is not behind %s: %d, %v", next, a, order, ok)
+			}
+		}
+	})
+}

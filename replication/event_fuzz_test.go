@@ -79,6 +79,60 @@ func FuzzRotate(f *testing.F) {
 	})
 }
 
+// An accepted ROTATE is what makes the same event again.
+func FuzzParseRotate(f *testing.F) {
+	seedEvents(f, RotateEvent, func(event []byte) { f.Add(event, true) })
+	f.Fuzz(func(t *testing.T, event []byte, sum bool) {
+		checksum := checksumOf(sum)
+		r, err := ParseRotate(event, checksum)
+		if err != nil {
+			return
+		}
+		made := AppendFakeRotate(nil, 7, r, checksum)
+		if end := len(event) - checksum.Size(); len(made) != len(event) || !bytes.Equal(made[HeaderSize:end], event[HeaderSize:end]) {
+			t.Fatalf("%x accepted as %+v", event, r)
+		}
+	})
+}
+
+// What a PREVIOUS_GTIDS says is a set whose own form says the same, and it does not
+// depend on the checksum behind it.
+func FuzzParsePreviousGTIDs(f *testing.F) {
+	seedEvents(f, PreviousGTIDsEvent, func(event []byte) { f.Add(event) })
+	f.Fuzz(func(t *testing.T, event []byte) {
+		set, err := ParsePreviousGTIDs(event, ChecksumNone)
+		if err != nil {
+			return
+		}
+		again, err := DecodeGTIDSet(set.AppendWire(nil))
+		if err != nil || !again.Equal(set) {
+			t.Fatalf("%s comes back as %s, %v", set, again, err)
+		}
+		if with, err := ParsePreviousGTIDs(append(bytes.Clone(event), 1, 2, 3, 4), ChecksumCRC32); err != nil || !with.Equal(set) {
+			t.Fatalf("with a checksum: %s, %v", with, err)
+		}
+	})
+}
+
+// One bit turned anywhere is noticed, but for the in-use bit, which does not count.
+func FuzzVerifyChecksum(f *testing.F) {
+	seedEvents(f, 0, func(event []byte) { f.Add(event, uint32(1000)) })
+	f.Fuzz(func(t *testing.T, event []byte, bit uint32) {
+		if VerifyChecksum(event) != nil {
+			return
+		}
+		if h, err := ParseHeader(event); err != nil || int(h.Size) != len(event) || h.Type == FormatDescriptionEvent {
+			return
+		}
+		at := int(bit) % (8 * len(event))
+		event = bytes.Clone(event)
+		event[at/8] ^= 1 << (at % 8)
+		if VerifyChecksum(event) == nil {
+			t.Fatalf("bit %d of a %s event of %d bytes", at, EventType(event[4]), len(event))
+		}
+	})
+}
+
 func FuzzHeartbeat(f *testing.F) {
 	f.Add(uint32(7), int64(4), "binlog.000001", true)
 	f.Add(uint32(7), int64(5)<<32, "binlog.000001", false)
