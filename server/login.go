@@ -36,20 +36,25 @@ func (s *session) login(ctx context.Context) bool {
 	keyCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	settings := s.server.settings.Load()
+	guess := guardedLogin{session: s, ctx: keyCtx, accounts: settings.accounts, deadline: deadline.Add(-s.server.opts.LoginTimeout / 4)}
 	l := wire.ServerLogin{
 		Greeting:   s.greeting(id),
-		Accounts:   settings.accounts,
+		Accounts:   &guess,
 		RSAKey:     s.server.keys.get(keyCtx),
 		Random:     s.server.opts.Rand,
 		ClientHost: s.clientHost,
 	}
 	if t := settings.tls; t != nil {
-		l.StartTLS = func() (net.Conn, error) { return s.startTLS(t) }
+		l.StartTLS = func() (net.Conn, error) {
+			s.server.sessions.heard(s)
+			return s.startTLS(t)
+		}
 		l.RequireTLS = t.mode != TLSOptional
 	}
 	who, err := l.Run(s.conn)
+	guess.ended(err)
 	if err != nil {
-		s.loginFailed(ctx, err)
+		s.loginFailed(ctx, err, guess.refused)
 		return false
 	}
 	s.nc.endWritesAt(time.Time{})
@@ -99,11 +104,14 @@ func (s *session) loggedInAs(who *wire.Authenticated, account Account) {
 }
 
 // loginFailed counts and logs why a login ended.
-func (s *session) loginFailed(ctx context.Context, err error) {
+func (s *session) loginFailed(ctx context.Context, err error, throttled bool) {
 	c := &s.server.counters
 	var refusal *wire.Error
 	var handshake *wire.TLSError
 	switch {
+	case errors.As(err, &refusal) && throttled:
+		c.authThrottled.Add(1)
+		s.log.Warn("login refused without a look at its password: too many have failed before")
 	case errors.As(err, &refusal) && refusal.Number == wire.ERSecureTransportRequired:
 		c.authInsecure.Add(1)
 		s.log.Warn("login refused", "err", "the client does not use TLS, which is required here")
@@ -112,6 +120,9 @@ func (s *session) loginFailed(ctx context.Context, err error) {
 		s.log.Warn("login refused", "err", refusal.Message)
 	case context.Cause(ctx) != nil:
 		c.authEnded.Add(1)
+	case errors.Is(err, wire.ErrUnproved):
+		c.authDenied.Add(1)
+		s.log.Warn("login broken off by the client when its password was wrong")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.authTimeout.Add(1)
 		s.log.Info("login took too long", "limit", s.server.opts.LoginTimeout)
@@ -121,5 +132,45 @@ func (s *session) loginFailed(ctx context.Context, err error) {
 	default:
 		c.authProtocol.Add(1)
 		s.log.Debug("login failed", "err", err)
+	}
+}
+
+// guardedLogin looks up accounts for one login, and lets the guard slow it down.
+type guardedLogin struct {
+	session  *session
+	ctx      context.Context
+	accounts *Accounts
+	deadline time.Time // for the guard
+
+	attempt *attempt
+	refused bool // by the guard: what follows is a pretence
+}
+
+// Lookup implements wire.Accounts. It blocks while the guard wants that. A login that
+// may not be judged goes on like one of an unknown user.
+func (g *guardedLogin) Lookup(user string) (wire.Account, bool) {
+	s := g.session
+	s.server.sessions.heard(s)
+	var waited bool
+	if g.attempt, waited = s.server.guard.admit(g.ctx, user, s.clientHost, g.deadline); waited {
+		s.server.counters.delayed.Add(1)
+	}
+	if g.refused = g.attempt == nil; g.refused {
+		return wire.Account{}, false
+	}
+	return g.accounts.Lookup(user)
+}
+
+// ended tells the guard how the login went.
+func (g *guardedLogin) ended(err error) {
+	var refusal *wire.Error
+	switch {
+	case g.attempt == nil:
+	case err == nil:
+		g.attempt.succeeded()
+	case errors.As(err, &refusal) || errors.Is(err, wire.ErrUnproved):
+		g.attempt.failed()
+	default:
+		g.attempt.abandoned()
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Defaults and limits of Options.
 const (
 	DefaultMaxConnections = 1024
-	DefaultMaxPending     = 256
+	DefaultMaxPending     = 512
 	DefaultLoginTimeout   = 10 * time.Second
 	DefaultWaitTimeout    = 8 * time.Hour // mysqld's wait_timeout
 	DefaultWriteTimeout   = time.Minute   // mysqld's net_write_timeout
@@ -25,7 +25,7 @@ type Options struct {
 	TLS      *TLS // nil: not offered
 
 	MaxConnections int           // logged-in connections; more get error 1040. 0 = 1024
-	MaxPending     int           // connections before their login; one more ends the oldest. 0 = 256
+	MaxPending     int           // connections before their login; one more ends another. 0 = 512
 	LoginTimeout   time.Duration // from accept to the end of the login. 0 = 10 s
 	WaitTimeout    time.Duration // @@wait_timeout: between two commands. 0 = 8 h
 	WriteTimeout   time.Duration // @@net_write_timeout: without any progress of a write. 0 = 60 s

@@ -20,6 +20,7 @@ type Server struct {
 	dumps    dumps
 	counters counters
 	keys     keyring
+	guard    *loginGuard
 
 	ctx  context.Context // parent of every session's; stored because Serve, Shutdown and Close share it
 	stop context.CancelCauseFunc
@@ -38,6 +39,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts, started: opts.Now(), listeners: make(map[net.Listener]struct{})}
+	s.guard = newLoginGuard(time.Now)
 	s.settings.Store(&settings{opts.Accounts, opts.TLS})
 	s.sessions.init(opts.MaxConnections, opts.MaxPending)
 	s.keys.done = make(chan struct{})
@@ -122,17 +124,26 @@ func (s *Server) removeListener(ln net.Listener) {
 	_ = ln.Close() // closed by Shutdown already, or of no more use
 }
 
-// start runs a session for a new connection, unless the server has ended.
+// start runs a session for a new connection, unless the server has ended. The one that
+// gives way to it is waited for: a flood cannot run ahead of what it costs.
 func (s *Server) start(nc net.Conn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
+		s.mu.Unlock()
 		_ = nc.Close() // nobody has seen it yet
 		return
 	}
 	ctx, end := context.WithCancelCause(s.ctx)
 	sess := newSession(s, nc, end)
+	victim := s.sessions.add(sess)
 	s.wg.Go(func() { sess.run(ctx) })
+	s.mu.Unlock()
+	if victim != nil {
+		s.counters.evicted.Add(1)
+		victim.end(errEvicted)
+		_ = victim.nc.Close()
+		<-victim.gone
+	}
 }
 
 // Shutdown stops listening, ends every session when its command is answered and

@@ -29,7 +29,10 @@ type session struct {
 	end context.CancelCauseFunc
 
 	id       uint32 // set before other goroutines see the session
+	refused  bool   // there is no room for another login; like id
 	loggedIn bool   // guarded by sessions.mu
+	spoke    bool   // it has sent its first packet; guarded by sessions.mu
+	gone     chan struct{}
 
 	// Since the login, then constant.
 	account    Account
@@ -61,7 +64,8 @@ type sessionStatus struct {
 
 // newSession prepares a session; end cancels the context that its run will get.
 func newSession(server *Server, nc net.Conn, end context.CancelCauseFunc) *session {
-	s := &session{server: server, nc: newClientConn(nc, server.opts.WriteTimeout), end: end, settings: make(map[string]string)}
+	s := &session{server: server, nc: newClientConn(nc, server.opts.WriteTimeout), end: end, settings: make(map[string]string),
+		gone: make(chan struct{})}
 	s.conn = wire.NewConn(s.nc)
 	s.pub = sessionStatus{host: nc.RemoteAddr().String(), command: "Connect", since: server.opts.Now(), user: "unauthenticated user"}
 	s.clientHost = s.pub.host
@@ -74,21 +78,25 @@ func newSession(server *Server, nc net.Conn, end context.CancelCauseFunc) *sessi
 
 // run is the session's goroutine.
 func (s *session) run(ctx context.Context) {
+	defer close(s.gone)
 	defer s.end(nil)
+	defer s.server.sessions.remove(s) // before its login it counts until it is closed
 	defer s.hangUp(ctx)
 	// Ends reads and writes that are under way. Running commands see the context.
 	release := context.AfterFunc(ctx, func() { s.interrupt(context.Cause(ctx)) })
 	defer release()
 	s.server.counters.connections.Add(1)
-	if refusal := s.server.sessions.add(s); refusal != nil {
+	if s.refused {
 		s.server.counters.refused.Add(1)
-		s.fail(refusal)
+		e := wire.Errorf(wire.ERConCount, "Too many connections")
+		e.State = "" // the client has not said yet that it knows SQLSTATEs
+		s.fail(e)
 		return
 	}
-	defer s.server.sessions.remove(s)
 	if !s.login(ctx) {
 		return
 	}
+	defer s.server.sessions.remove(s)
 	s.serve(ctx)
 }
 

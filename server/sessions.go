@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"slices"
 	"sync"
-
-	"github.com/binlogproxy/binlogproxy/internal/wire"
 )
 
 // sessions knows every live connection by its id. Connections before their login
-// have a limit of their own, and the oldest of them gives way: a flood of idle
-// connections cannot keep out a client that logs in at once.
+// have a limit of their own. When it is reached, one gives way: of those that have said
+// nothing yet and those that have, whichever are more, the oldest. So neither a flood of
+// silent connections nor one of logins that get stuck keeps out a client that logs in
+// at once.
 type sessions struct {
 	maxLoggedIn, maxPending int
 
@@ -26,24 +26,38 @@ func (r *sessions) init(maxLoggedIn, maxPending int) {
 	r.byID = make(map[uint32]*session)
 }
 
-// add gives the session its id. It returns error 1040 when there is no room.
-func (r *sessions) add(s *session) *wire.Error {
+// add gives the session its id, and says by its field refused that there is no room for
+// another login. The caller ends the victim, if there is one.
+func (r *sessions) add(s *session) (victim *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loggedIn >= r.maxLoggedIn {
-		e := wire.Errorf(wire.ERConCount, "Too many connections")
-		e.State = "" // the client has not said yet that it knows SQLSTATEs
-		return e
-	}
 	if len(r.pending) >= r.maxPending {
-		oldest := r.pending[0]
-		r.pending = slices.Delete(r.pending, 0, 1)
-		oldest.end(errEvicted)
+		victim = r.victimLocked()
+		r.dropPendingLocked(victim)
 	}
+	s.refused = r.loggedIn >= r.maxLoggedIn
 	s.id = r.freeIDLocked()
 	r.byID[s.id] = s
 	r.pending = append(r.pending, s)
-	return nil
+	return victim
+}
+
+func (r *sessions) victimLocked() *session {
+	silent := 0
+	for _, s := range r.pending {
+		if !s.spoke {
+			silent++
+		}
+	}
+	spoke := 2*silent < len(r.pending)
+	return r.pending[slices.IndexFunc(r.pending, func(s *session) bool { return s.spoke == spoke })]
+}
+
+// heard notes that a session's client has sent its first packet.
+func (r *sessions) heard(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.spoke = true
 }
 
 // freeIDLocked returns the next id that is neither 0 nor in use.
@@ -61,23 +75,27 @@ func (r *sessions) freeIDLocked() uint32 {
 func (r *sessions) promote(s *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dropPendingLocked(s)
 	if r.loggedIn >= r.maxLoggedIn {
 		return false
 	}
+	r.dropPendingLocked(s)
 	r.loggedIn++
 	s.loggedIn = true
 	return true
 }
 
+// remove forgets a session. It may be called again.
 func (r *sessions) remove(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dropPendingLocked(s)
 	if s.loggedIn {
 		r.loggedIn--
+		s.loggedIn = false
 	}
-	delete(r.byID, s.id)
+	if r.byID[s.id] == s {
+		delete(r.byID, s.id)
+	}
 }
 
 func (r *sessions) dropPendingLocked(s *session) {

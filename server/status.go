@@ -49,9 +49,12 @@ type Stats struct {
 	Connections uint64 // accepted
 	Refused     uint64 // with error 1040
 	NotReady    uint64 // closed because nothing was known of the source
+	Evicted     uint64 // closed before their login, to make room
+	Delayed     uint64 // logins that had to wait because others had failed
 	Commands    uint64
 
-	// AuthFailures by reason: "denied" (user or password), "insecure" (without TLS, which
+	// AuthFailures by reason: "denied" (user or password), "throttled" (not judged, because
+	// too many had failed before), "insecure" (without TLS, which
 	// is required), "tls" (its handshake failed), "timeout", "protocol" (broken off or
 	// malformed), "ended" (by the server: shutdown, too many pending).
 	AuthFailures map[string]uint64
@@ -67,7 +70,8 @@ type Stats struct {
 type counters struct {
 	connections, refused, notReady, commands         atomic.Uint64
 	authDenied, authTimeout, authProtocol, authEnded atomic.Uint64
-	authInsecure, authTLS                            atomic.Uint64
+	authInsecure, authTLS, authThrottled             atomic.Uint64
+	evicted, delayed                                 atomic.Uint64
 	dumpEnds                                         [len(dumpEndReasons)]atomic.Uint64
 }
 
@@ -97,11 +101,12 @@ func (s *Server) Stats() Stats {
 	return Stats{
 		DumpEnds: ends,
 		LoggedIn: loggedIn, Pending: pending,
-		Connections: c.connections.Load(), Refused: c.refused.Load(), NotReady: c.notReady.Load(), Commands: c.commands.Load(),
+		Connections: c.connections.Load(), Refused: c.refused.Load(), NotReady: c.notReady.Load(), Evicted: c.evicted.Load(), Delayed: c.delayed.Load(),
+		Commands: c.commands.Load(),
 		AuthFailures: map[string]uint64{
 			"denied": c.authDenied.Load(), "timeout": c.authTimeout.Load(),
 			"protocol": c.authProtocol.Load(), "ended": c.authEnded.Load(),
-			"insecure": c.authInsecure.Load(), "tls": c.authTLS.Load(),
+			"insecure": c.authInsecure.Load(), "tls": c.authTLS.Load(), "throttled": c.authThrottled.Load(),
 		},
 	}
 }

@@ -143,6 +143,13 @@ var sourceMetrics = []metric{
 			stats := s.source.serverStats()
 			return map[string]float64{"logged_in": float64(stats.LoggedIn), "pending": float64(stats.Pending)}
 		}),
+	newMetric(counter, "server_delayed_logins_total", "Logins of downstreams that had to wait because others had failed.",
+		func(s sample) float64 { return float64(s.source.serverStats().Delayed) }),
+	newMetricBy("reason", counter, "server_refused_connections_total", "Connections of downstreams that were closed without a word about their login.",
+		func(s sample) map[string]float64 {
+			stats := s.source.serverStats()
+			return map[string]float64{"too_many": float64(stats.Refused), "evicted": float64(stats.Evicted), "not_ready": float64(stats.NotReady)}
+		}),
 	newMetricBy("reason", counter, "server_auth_failures_total", "Logins of downstreams that failed.",
 		func(s sample) map[string]float64 { return floats(s.source.serverStats().AuthFailures) }),
 	newMetricBy("reason", counter, "server_replica_disconnects_total", "Dumps that ended.",

@@ -69,6 +69,10 @@ type Authenticated struct {
 }
 
 var (
+	// ErrUnproved is among the errors of a login that broke off when the client's first
+	// proof had failed: it knows by then that it was wrong, as if it had been refused.
+	ErrUnproved = errors.New("client left when its proof had failed")
+
 	errTLSNotOffered = errors.New("client wants TLS, which was not offered")
 	errBadHandshake  = Errorf(ERHandshake, "Bad handshake")
 	errTLSRequired   = Errorf(ERSecureTransportRequired, "Connections using insecure transport are prohibited while --require_secure_transport=ON.")
@@ -234,7 +238,7 @@ func (x *loginExchange) prove(data []byte) (bool, error) {
 func (x *loginExchange) proveInFull(verifier *CachingSHA2Verifier) (bool, error) {
 	data, err := x.askMore([]byte{cachingSHA2NeedsFull})
 	if err != nil {
-		return false, err
+		return false, errors.Join(ErrUnproved, err)
 	}
 	wantsKey := len(data) == 1 && data[0] == cachingSHA2RequestKey
 	var password []byte
@@ -246,7 +250,7 @@ func (x *loginExchange) proveInFull(verifier *CachingSHA2Verifier) (bool, error)
 	default:
 		if wantsKey {
 			if data, err = x.askMore(x.RSAKey.public); err != nil {
-				return false, err
+				return false, errors.Join(ErrUnproved, err)
 			}
 		}
 		password, err = x.RSAKey.DecryptPassword(data, x.nonce)
