@@ -111,6 +111,38 @@ func TestStartOnADiskWithoutAByteLeft(t *testing.T) {
 	must(t, compareDisk(clone, again, h))
 }
 
+// A missing index is made anew, where the disk is full as soon as there is room: that
+// of the open file by Resume, that of a complete one by the sealer.
+func TestAMissingIndexIsMadeAnewAlsoWhereTheDiskIsFull(t *testing.T) {
+	h := smallHistory(3, replication.ChecksumCRC32, 3, 40)
+	opts := memOptions(nil)
+	left, _ := runUntil(t, h, opts, 130, 1)
+	for _, full := range []bool{false, true} {
+		fsys := left.Clone()
+		for _, f := range h.files {
+			fsys.Forget(memDir + "/" + timelineName + "/" + f.name + ".idx")
+		}
+		fsys.SetInjector(func(op memfs.Op) memfs.Fault {
+			if full && (op.Kind == memfs.Create || op.Kind == memfs.SyncDir) {
+				return memfs.Fault{Err: syscall.ENOSPC}
+			}
+			return memfs.Fault{}
+		})
+		opts.FS = fsys
+		l := mustOpen(t, opts)
+		if state := l.State(); state.Stalled != full || state.Stopped != nil || state.Published.File == "" {
+			t.Fatalf("full %t: %+v", full, state)
+		}
+		must(t, compareRead(l, h, l.State().Published))
+		fsys.SetInjector(nil)
+		if _, err := runThrough(l, h); err != nil {
+			t.Fatalf("full %t: %v", full, err)
+		}
+		must(t, l.Close())
+		must(t, compareDisk(fsys, l, h))
+	}
+}
+
 // Bytes below or above the mark that cannot be read stop this one log; what stands
 // before them is served, nothing is cut.
 func TestBytesThatCannotBeReadAreDamage(t *testing.T) {

@@ -110,8 +110,14 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	l.view.Store(&view{changed: make(chan struct{})})
 	l.buffers.New = func() any { b := make([]byte, opts.ReadBuffer); return &b }
 	l.sealer.init()
-	if err := MakeDir(l.fs, l.dir); err != nil {
-		return nil, &DiskError{Op: "create directory", File: l.dir, Err: err}
+	if err := l.makeDir(); err != nil {
+		_, missing := l.fs.ReadDir(l.dir)
+		if missing == nil {
+			err = l.postpone(err)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := l.lockDir(); err != nil {
 		return nil, err

@@ -62,6 +62,13 @@ func (l *Log) postpone(err error) error {
 	return nil
 }
 
+func (l *Log) makeDir() error {
+	if err := MakeDir(l.fs, l.dir); err != nil {
+		return l.diskError("create directory", l.dir, err)
+	}
+	return nil
+}
+
 // unreadable is the error for a file that cannot be opened or read. What the disk
 // refuses to give is damage: this source is to stop there, and not all to end.
 func unreadable(op, name string, err error) error {

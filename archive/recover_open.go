@@ -24,6 +24,9 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 		of.close()
 		return nil, err
 	}
+	if of.idx == nil {
+		return of, nil
+	}
 	if every, ok := storedEvery(of.idx); ok {
 		of.every = every
 	}

@@ -86,6 +86,12 @@ func (l *Log) repairLocked() error {
 // again: of what else was written nothing is believed. What recovery could not do is
 // done here.
 func (l *Log) repair(full bool) error {
+	if err := l.makeDir(); err != nil {
+		return err
+	}
+	if l.catalog == nil {
+		return nil // Bind does the rest
+	}
 	for _, dir := range []string{l.dir, l.timelineDir()} {
 		if err := l.syncDir(dir); err != nil {
 			return err
