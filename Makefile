@@ -36,7 +36,7 @@ demo: setup build ## A primary, the proxy and a replica under load, then proof; 
 torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
 	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
 
-faults: build ## Power cuts, and a disk that fails at every STEP-th operation: CUTS=100 STEP=1 SEED=
+faults: build ## Power cuts, a full disk, and one that fails at every STEP-th operation: CUTS=100 STEP=1 SEED=
 	@testenv/setup/setup.sh faults
 	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) -step $(STEP) $(if $(SEED),-seed $(SEED))
 

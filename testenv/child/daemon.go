@@ -23,19 +23,20 @@ import (
 
 // Options say how a daemon is started. Addresses are host:port on loopback.
 type Options struct {
-	Binary       string        // path of the binary; must be given
-	DataDir      string        // must be given
-	Source       string        // address of the primary
-	User         string        // at the primary, and for downstreams
-	Password     string        // handed over in the environment
-	ServerID     uint32        // 0 = 4242
-	Listen       string        // "" = a port reserved until Close
-	HTTP         string        // "" = a port reserved until Close
-	Args         []string      // further flags of run
-	ConfigFile   string        // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
-	Log          io.Writer     // gets the daemon's standard error; nil = kept in memory only
-	ReadyTimeout time.Duration // for WaitReady; 0 = 30 s
-	Keep         bool          // the process goes on when this one ends, and writes DataDir/daemon.log
+	Binary       string          // path of the binary; must be given
+	DataDir      string          // must be given
+	Source       string          // address of the primary
+	User         string          // at the primary, and for downstreams
+	Password     string          // handed over in the environment
+	ServerID     uint32          // 0 = 4242
+	Listen       string          // "" = a port reserved until Close
+	HTTP         string          // "" = a port reserved until Close
+	Args         []string        // further flags of run
+	Under        func() []string // asked at each start: the program, with its arguments, that runs the binary and becomes it; nil = none
+	ConfigFile   string          // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
+	Log          io.Writer       // gets the daemon's standard error; nil = kept in memory only
+	ReadyTimeout time.Duration   // for WaitReady; 0 = 30 s
+	Keep         bool            // the process goes on when this one ends, and writes DataDir/daemon.log
 }
 
 // Daemon is a binlogproxy that may be killed and started again on the same data
@@ -115,7 +116,11 @@ func (d *Daemon) Tail() string { return d.tail.String() }
 // Start starts the process. It does not wait until it is ready.
 func (d *Daemon) Start() error {
 	o := d.options
-	cmd := exec.Command(o.Binary, o.args()...)
+	line := append([]string{o.Binary}, o.args()...)
+	if o.Under != nil {
+		line = append(o.Under(), line...)
+	}
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "BINLOGPROXY_PASSWORD="+o.Password, "BINLOGPROXY_LISTEN_PASSWORD="+o.Password)
 	cmd.Stderr = &d.tail
 	if o.Log != nil {

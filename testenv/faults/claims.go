@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/binlogproxy/binlogproxy/replication"
-	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
 
 // claims is all that a daemon ever claimed to hold. Its methods may be called by
@@ -99,12 +98,12 @@ func (c *claims) endLocked() (end replication.Position) {
 	return end
 }
 
-// heldOn says which of the claims the files in dir do not hold.
-func (c *claims) heldOn(fsys *memfs.FS, dir string) error {
+// heldOn says which of the claims the files in dir do not hold; read gives a file.
+func (c *claims) heldOn(read func(name string) ([]byte, error), dir string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for file, want := range c.served {
-		have, err := fsys.ReadFile(path.Join(dir, file))
+		have, err := read(path.Join(dir, file))
 		if err != nil {
 			return err
 		}
@@ -115,9 +114,9 @@ func (c *claims) heldOn(fsys *memfs.FS, dir string) error {
 	if c.durable.File == "" {
 		return nil
 	}
-	size, err := fsys.Stat(path.Join(dir, c.durable.File))
-	if err == nil && size < c.durable.Offset {
-		err = fmt.Errorf("%s was said to be durable, the file has %d bytes", c.durable, size)
+	have, err := read(path.Join(dir, c.durable.File))
+	if err == nil && int64(len(have)) < c.durable.Offset {
+		err = fmt.Errorf("%s was said to be durable, the file has %d bytes", c.durable, len(have))
 	}
 	return err
 }

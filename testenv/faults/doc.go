@@ -24,11 +24,15 @@ type Options struct {
 
 // newDaemon prepares a daemon with its data below dir, which follows source. It comes
 // back to a source within half a second.
-func (o *Options) newDaemon(dataDir, source string, args ...string) (*child.Daemon, error) {
-	return child.New(child.Options{
+func (o *Options) newDaemon(dataDir, source string) (*child.Daemon, error) {
+	return child.New(o.daemonOptions(dataDir, source))
+}
+
+func (o *Options) daemonOptions(dataDir, source string) child.Options {
+	return child.Options{
 		Binary: o.Binary, DataDir: dataDir, Source: source, User: testenv.ReplicationUser, Password: testenv.ReplicationPassword,
-		Args: append([]string{"--heartbeat=500ms", "--reconnect-max=500ms"}, args...),
-	})
+		Args: []string{"--heartbeat=500ms", "--reconnect-max=500ms"},
+	}
 }
 
 // load begins a gentle load of everything that can be in a binlog, in small files.

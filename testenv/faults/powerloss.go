@@ -199,7 +199,7 @@ func (p *powerLoss) onDisk() error {
 	if err != nil {
 		return err
 	}
-	return p.claims.heldOn(p.disk.FS(), dir)
+	return p.claims.heldOn(p.disk.FS().ReadFile, dir)
 }
 
 // prove lets the daemon receive all there is, ends it as an operator would, and

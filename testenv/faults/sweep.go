@@ -130,7 +130,7 @@ func (s *scenario) heldOn(fsys *memfs.FS) error {
 	if err != nil {
 		return err
 	}
-	return s.claims.heldOn(fsys, dir)
+	return s.claims.heldOn(fsys.ReadFile, dir)
 }
 
 // equal compares the files on a disk with the primary's.

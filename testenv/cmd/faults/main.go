@@ -61,5 +61,11 @@ func run(ctx context.Context, o faults.Options, cuts, step int) (err error) {
 	if err := faults.PowerLoss(ctx, o, cuts); err != nil {
 		return err
 	}
+	if err := faults.FullDisk(ctx, o); err != nil {
+		return err
+	}
+	if err := faults.Strace(ctx, o, step); err != nil {
+		return err
+	}
 	return faults.Sweep(ctx, o, faults.Faults, step)
 }
