@@ -44,6 +44,7 @@ type File struct {
 	LastTime      time.Time
 	ServerVersion string
 	Checksum      replication.Checksum
+	Anonymous     bool // some of its transactions have no GTID
 }
 
 // describe gives the manifest of a complete file, but for its SHA-256 and index.
@@ -73,10 +74,11 @@ func (m *manifest) info() (File, error) {
 	if m.Checksum == replication.ChecksumCRC32.String() {
 		f.Checksum = replication.ChecksumCRC32
 	}
-	if m.GTIDsBefore == nil {
-		return f, nil
+	added, err := replication.ParseGTIDSet(m.GTIDsAdded)
+	f.Anonymous = m.Transactions > int64(added.Count())
+	if m.GTIDsBefore == nil || err != nil {
+		return f, err
 	}
-	var err error
 	f.GTIDsBefore, err = replication.ParseGTIDSet(*m.GTIDsBefore)
 	return f, err
 }

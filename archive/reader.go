@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -63,7 +64,9 @@ func (l *Log) OpenAt(pos replication.Position) (*Reader, error) {
 // a replica that has set misses nothing if it reads from there (mysqld:
 // MYSQL_BIN_LOG::find_first_log_not_in_gtid_set). ErrNoSuchFile when there is none.
 func (l *Log) FileForGTIDs(set *replication.GTIDSet) (File, error) {
-	for _, f := range slices.Backward(l.Files()) {
+	v := l.view.Load()
+	for i, f := range slices.Backward(v.files) {
+		f.Size = v.end(i)
 		if f.GTIDsBefore != nil && set.ContainsSet(f.GTIDsBefore) {
 			return f, nil
 		}
@@ -99,9 +102,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 func (r *Reader) Next() (Chunk, error) {
 	for {
 		v := r.log.view.Load()
-		i, found := slices.BinarySearchFunc(v.files, r.seq, func(f File, seq uint64) int {
-			return int(int64(f.Seq) - int64(seq))
-		})
+		i, found := slices.BinarySearchFunc(v.files, r.seq, fileOrder)
 		if !found {
 			return Chunk{}, fmt.Errorf("%w: %s is not held any more", ErrNoSuchFile, r.chunks.name)
 		}
@@ -114,6 +115,8 @@ func (r *Reader) Next() (Chunk, error) {
 		}
 	}
 }
+
+func fileOrder(f File, seq uint64) int { return cmp.Compare(f.Seq, seq) }
 
 // read gives the next bytes of the file before limit, or io.EOF.
 func (r *Reader) read(v *view, limit int64) (Chunk, error) {

@@ -103,7 +103,7 @@ func (v *view) showOpen(seq uint64, name string, at *cursor) {
 	}
 	f := File{
 		Seq: seq, Name: name, GTIDsBefore: at.previous,
-		ServerVersion: at.format.ServerVersion, Checksum: at.format.Checksum,
+		ServerVersion: at.format.ServerVersion, Checksum: at.format.Checksum, Anonymous: at.begun[replication.AnonymousTransactions] > 0,
 	}
 	n := len(v.files)
 	if n == 0 || v.files[n-1].Seq != seq {
@@ -113,7 +113,7 @@ func (v *view) showOpen(seq uint64, name string, at *cursor) {
 			v.setFile(last)
 		}
 		v.files = append(v.files[:n:n], f)
-	} else if v.files[n-1].GTIDsBefore != at.previous {
+	} else if v.files[n-1].GTIDsBefore != at.previous || v.files[n-1].Anonymous != f.Anonymous {
 		v.setFile(f)
 	}
 	v.limit = at.boundary

@@ -115,6 +115,21 @@ func (s *GTIDSet) Contains(g GTID) bool {
 	return found && containsNumber(s.streams[i].intervals, g.Number)
 }
 
+// ContainsInterval reports whether the transactions first to last of a stream are
+// all in the set. It takes no memory.
+func (s *GTIDSet) ContainsInterval(u UUID, t Tag, first, last int64) bool {
+	if s == nil || first < 1 || last < first || last > MaxGTIDNumber {
+		return false
+	}
+	i, found := s.find(&gtidStreamID{u, t})
+	if !found {
+		return false
+	}
+	list := s.streams[i].intervals
+	next := firstEnding(list, last+1)
+	return next < len(list) && list[next].start <= first
+}
+
 // LackedUntil gives the largest number up to which, from g's on, nothing of g's
 // stream is in the set; 0 if g itself is.
 func (s *GTIDSet) LackedUntil(g GTID) int64 {

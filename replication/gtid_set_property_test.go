@@ -142,6 +142,20 @@ func TestLackedUntilIsWhereTheNextOneBegins(t *testing.T) {
 	})
 }
 
+func TestContainsIntervalIsContainsOfEach(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, g := pairGenerator.Draw(t, "set"), gtidGenerator.Draw(t, "gtid")
+		last := rapid.Int64Range(g.Number, universeNumbers).Draw(t, "last")
+		want := true
+		for n := g; n.Number <= last; n.Number++ {
+			want = want && p.naive[n]
+		}
+		if got := p.set.ContainsInterval(g.UUID, g.Tag, g.Number, last); got != want {
+			t.Fatalf("%v for %v to %d in %q", got, g, last, p.set)
+		}
+	})
+}
+
 func TestAlgebraIsThatOfNaiveSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := pairGenerator.Draw(t, "a"), pairGenerator.Draw(t, "b")

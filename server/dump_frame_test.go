@@ -13,14 +13,15 @@ import (
 )
 
 // shuffledLog is a log of a few files with transactions of two servers, their numbers not in order
-// and their sizes from tiny to larger than a reader's buffer. It gives the files' bytes.
-func shuffledLog(t *testing.T, random *rand.Rand) (*archive.Log, map[string][]byte) {
+// and their sizes from tiny to larger than a reader's buffer. It gives the files' bytes,
+// and the transactions in the order in which they stand there.
+func shuffledLog(t *testing.T, random *rand.Rand) (_ *archive.Log, files map[string][]byte, order []replication.GTID) {
 	t.Helper()
-	l, w := newMadeUpLog(t)
-	numbers := random.Perm(400)
+	l, w := newMadeUpLog(t, 8<<10)
+	numbers := random.Perm(240)
 	for i, n := range numbers {
-		if i > 0 && i%150 == 0 {
-			w.rotate(fmt.Sprintf("binlog.%06d", i/150+1))
+		if i > 0 && i%100 == 0 {
+			w.rotate(fmt.Sprintf("binlog.%06d", i/100+1))
 		}
 		size := random.IntN(300)
 		switch random.IntN(100) {
@@ -29,7 +30,9 @@ func shuffledLog(t *testing.T, random *rand.Rand) (*archive.Log, map[string][]by
 		case 1:
 			size = 8000
 		}
-		w.transaction(uuidOf(t, []string{sourceUUID, otherUUID}[n%2]), int64(n/2+1), size)
+		g := replication.GTID{UUID: uuidOf(t, []string{sourceUUID, otherUUID}[n%2]), Number: int64(n/2 + 1)}
+		order = append(order, g)
+		w.transaction(g.UUID, g.Number, size)
 		if random.IntN(10) == 0 {
 			l.Flush()
 		}
@@ -38,7 +41,7 @@ func shuffledLog(t *testing.T, random *rand.Rand) (*archive.Log, map[string][]by
 	for changed := l.Changed(); l.State().Published != w.position(); changed = l.Changed() {
 		<-changed
 	}
-	return l, w.files
+	return l, w.files, order
 }
 
 const otherUUID = "11111111-2222-3333-4444-555555555555"
@@ -123,15 +126,22 @@ func TestDumpSendsExactlyWhatTheClientLacks(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	l, files := shuffledLog(t, random)
-	for round := range 15 {
+	l, files, order := shuffledLog(t, random)
+	for round := range 10 {
 		set := mustSet("")
 		for range random.IntN(12) {
-			first := 1 + random.Int64N(200)
-			last := min(first+random.Int64N([]int64{1, 10, 150}[random.IntN(3)]), 200)
+			first := 1 + random.Int64N(120)
+			last := min(first+random.Int64N([]int64{1, 10, 150}[random.IntN(3)]), 120)
 			uuid := uuidOf(t, []string{sourceUUID, otherUUID, "99999999-2222-3333-4444-555555555555"}[random.IntN(3)])
 			if err := set.AddInterval(uuid, "", first, last); err != nil {
 				t.Fatal(err)
+			}
+		}
+		if round%2 == 0 { // like a replica that was here before
+			for _, g := range order[:random.IntN(len(order))] {
+				if err := set.Add(g); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		var sent bytes.Buffer

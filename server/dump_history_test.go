@@ -17,7 +17,7 @@ const madeUpFile = "binlog.000001"
 // of ten events of about eventSize bytes. It counts the events.
 func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
 	t.Helper()
-	l, w := newMadeUpLog(t)
+	l, w := newMadeUpLog(t, 0)
 	w.forgetful = true
 	uuid := uuidOf(t, sourceUUID)
 	for number := int64(1); w.end < size; number++ {
@@ -30,10 +30,10 @@ func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
 	return l, w.events
 }
 
-// newMadeUpLog is a log on disk whose first file is begun.
-func newMadeUpLog(t testing.TB) (*archive.Log, *eventWriter) {
+// newMadeUpLog is a log on disk whose first file is begun. indexEvery 0 is the default.
+func newMadeUpLog(t testing.TB, indexEvery int64) (*archive.Log, *eventWriter) {
 	t.Helper()
-	l, err := archive.Open(t.Context(), archive.Options{Dir: t.TempDir()})
+	l, err := archive.Open(t.Context(), archive.Options{Dir: t.TempDir(), IndexEvery: indexEvery})
 	if err != nil {
 		t.Fatal(err)
 	}

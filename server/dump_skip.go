@@ -16,6 +16,7 @@ type skipper struct {
 	active bool  // the current transaction is left out
 	upTo   int64 // end of what was left out and not reported yet; 0 = nothing
 	tag    replication.Tag
+	again  int64 // the index has no more to say before this offset
 
 	// The stretch of untagged GTIDs around the last one sent that the client lacks: nothing
 	// of it needs to be looked for.
@@ -35,7 +36,7 @@ func (s *skipper) lacks(event []byte) bool {
 
 // nextFile forgets what was left out of the last file: the fake ROTATE of the next
 // one moves the client's position.
-func (s *skipper) nextFile() { s.active, s.upTo = false, 0 }
+func (s *skipper) nextFile() { s.active, s.upTo, s.again = false, 0, 0 }
 
 // skips reports whether the event is left out, and sends the heartbeat that is
 // due before the first event behind a skipped group.
@@ -71,6 +72,27 @@ func (d *dump) skips(h replication.Header, event []byte, offset int64) (bool, er
 	}
 	d.flushSkip()
 	return false, nil
+}
+
+// skipsRead is how many bytes are read after the index was asked before it is asked
+// again: what it cannot tell within them is soon read.
+const skipsRead = 4 << 20
+
+// jump lets a reader that stands within or behind what the client has go on where
+// the index first knows of something that it may lack. The client is told as if it
+// had been read: by the heartbeat that is due then.
+func (d *dump) jump(reader *archive.Reader) {
+	s := &d.skip
+	at := reader.Position()
+	if s.upTo == 0 || at.File != d.file || at.Offset < s.again {
+		return
+	}
+	s.again = at.Offset + skipsRead
+	if reader.SkipContained(d.request.set) {
+		to := reader.Position().Offset
+		s.active, s.upTo, s.again, d.end = true, to, to+skipsRead, to
+		d.place.read(d.file, to)
+	}
 }
 
 // flushSkip frames the heartbeat that tells how far was skipped, if it is due.

@@ -88,6 +88,7 @@ func (d *dump) run(ctx context.Context) error {
 		case err == nil:
 			err := d.chunk(chunk)
 			reader.Release()
+			d.jump(reader)
 			if err != nil {
 				return errors.Join(d.flush(), err)
 			}
