@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ type bench struct {
 	dataDir          string
 	load             *workload.Load
 
-	kills, sealing, sourceKills, cuts, rotations int
+	kills, sealing, sourceKills, cuts, rotations, checksums int
 }
 
 // bigBytes is the size of the big transactions.
@@ -57,8 +58,8 @@ func torture(ctx context.Context, o options) (err error) {
 	if err := b.load.Stop(); err != nil {
 		return err
 	}
-	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of the source; %d connections cut before the proxy, %d behind it",
-		b.load.Transactions.Load(), b.load.Big.Load(), bigBytes>>20, b.load.Errors.Load(), b.kills, b.sealing, b.sourceKills, b.upstream.Cuts(), b.downstream.Cuts())
+	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of the source; %d changes of the checksum; %d connections cut before the proxy, %d behind it",
+		b.load.Transactions.Load(), b.load.Big.Load(), bigBytes>>20, b.load.Errors.Load(), b.kills, b.sealing, b.sourceKills, b.checksums, b.upstream.Cuts(), b.downstream.Cuts())
 	return b.prove(ctx)
 }
 
@@ -79,9 +80,13 @@ func (b *bench) start(ctx context.Context) error {
 	if b.dataDir, err = os.MkdirTemp("", "binlogproxy-torture-"); err != nil {
 		return err
 	}
+	authority := filepath.Join(b.dataDir, "source-ca.pem")
+	if err := b.writeAuthority(ctx, authority); err != nil {
+		return err
+	}
 	if b.proxy, err = child.New(child.Options{
 		Binary: b.options.binary, DataDir: b.dataDir, Source: b.upstream.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword,
-		Args: []string{"--heartbeat=1s"},
+		Args: []string{"--heartbeat=1s", "--ssl-mode=verify_ca", "--ssl-ca=" + authority},
 	}); err != nil {
 		return err
 	}
@@ -107,6 +112,15 @@ func (b *bench) start(ctx context.Context) error {
 	return b.replica.ReplicateFrom(ctx, spec)
 }
 
+// writeAuthority copies the certificate of the authority that the primary's is of.
+func (b *bench) writeAuthority(ctx context.Context, path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.primary.ReadFile(ctx, testenv.AuthorityPath, f), f.Close())
+}
+
 // startProxy starts the daemon and waits until it receives again.
 func (b *bench) startProxy(ctx context.Context) error {
 	if err := b.proxy.Start(); err != nil {
@@ -126,6 +140,11 @@ func (b *bench) round(ctx context.Context) error {
 			return err
 		}
 	}
+	if b.kills%3 == 0 {
+		if err := b.changeChecksum(ctx); err != nil {
+			return err
+		}
+	}
 	var err error
 	if b.sealing < b.options.sealing && b.kills%2 == 0 {
 		err = b.killWhileSealing(ctx)
@@ -136,6 +155,13 @@ func (b *bench) round(ctx context.Context) error {
 		return err
 	}
 	return b.startProxy(ctx)
+}
+
+// changeChecksum makes the primary write its next file without checksums, or with.
+func (b *bench) changeChecksum(ctx context.Context) error {
+	_, err := b.primary.DB().ExecContext(ctx, "SET GLOBAL binlog_checksum = "+[]string{"NONE", "CRC32"}[b.checksums%2])
+	b.checksums++
+	return err
 }
 
 func (b *bench) killAfter(ctx context.Context, d time.Duration) error {
