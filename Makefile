@@ -1,6 +1,7 @@
 # Every target sets up what it needs. "make" alone lists the targets.
 
 GO          ?= go
+MINUTES     ?= 10
 FUZZTIME    ?= 30s
 KILLS       ?= 50
 CUTS        ?= 100
@@ -12,7 +13,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test test-large demo torture faults sabotage lint fmt fuzz bench bench-full clean
+.PHONY: help build setup test test-large demo torture hostile faults sabotage lint fmt fuzz bench bench-full clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ bench: setup build ## Measure against mysqld, mysqlbinlog and go-mysql, in at mo
 
 bench-full: ARGS += -full
 bench-full: bench ## Also what takes longer: the disk, events of 1 GiB, 10,000 connects
+
+hostile: setup build ## Clients that never read, and 10,000 that say nothing, beside good ones: MINUTES=10
+	$(GO) run ./testenv/cmd/hostile -binary $(BIN)/binlogproxy -minutes $(MINUTES)
 
 sabotage: ## Five broken builds must each turn a test red
 	@testenv/sabotage.sh
