@@ -79,7 +79,7 @@ func (s *session) binlogDumpGTID(ctx context.Context, payload []byte) error {
 
 // startDump completes the request and runs the dump.
 func (s *session) startDump(ctx context.Context, r dumpRequest) error {
-	r.file = r.file[strings.LastIndexByte(r.file, '/')+1:] // "./binlog.000001"
+	r.file = fileName(r.file)
 	r.nonBlock = r.flags&wire.DumpNonBlock != 0 || r.serverID == 0
 	r.checksum = s.declaredChecksum()
 	r.heartbeat = s.heartbeatPeriod()
@@ -97,6 +97,9 @@ func (s *session) startDump(ctx context.Context, r dumpRequest) error {
 	}
 	return s.runDump(ctx, r)
 }
+
+// fileName leaves directories out: "./binlog.000001".
+func fileName(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 func (s *session) declaredChecksum() clientChecksum {
 	v, ok := s.variables.first("source_binlog_checksum", "master_binlog_checksum")

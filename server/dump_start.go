@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -73,16 +75,26 @@ func (d *dump) findPosition(files []archive.File) (replication.Position, error) 
 		}
 		return at, d.openError(archive.ErrPositionTooLarge)
 	}
-	if !d.request.nonBlock && follows(files[len(files)-1].Name, at.File) {
+	if !d.request.nonBlock && laterFile(files[len(files)-1].Name, at.File) {
 		return at, errTemporary
 	}
 	return at, d.openError(archive.ErrNoSuchFile)
 }
 
-// follows reports whether name is the file that the server writes next after last.
-func follows(last, name string) bool {
-	next, err := replication.NextFileName(last)
-	return err == nil && next == name
+// laterFile reports whether a server that writes last will some time write name.
+func laterFile(last, name string) bool {
+	base, number, ok := fileNumber(last)
+	itsBase, its, itIs := fileNumber(name)
+	return ok && itIs && base == itsBase && its > number
+}
+
+func fileNumber(name string) (base string, number uint64, ok bool) {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return "", 0, false
+	}
+	number, err := strconv.ParseUint(name[dot+1:], 10, 64)
+	return name[:dot], number, err == nil
 }
 
 // findGTIDs finds the start of an auto-position dump: the newest file before

@@ -45,12 +45,14 @@ func (e dumpEnds) wait(t *testing.T) error {
 }
 
 // serveLog serves a log of more bytes than sockets hold, and begins a dump of it.
-func serveLog(t *testing.T, l *archive.Log, writeTimeout time.Duration) (*testServer, *rawClient, dumpEnds) {
+func serveLog(t *testing.T, l *archive.Log, writeTimeout time.Duration, statements ...string) (*testServer, *rawClient, dumpEnds) {
 	t.Helper()
 	ends := make(dumpEnds, 1)
 	ts := startServer(t, func(o *Options) { o.Log, o.WriteTimeout, o.Logger = l, writeTimeout, slog.New(ends) })
 	c := connect(t, ts, 0)
-	c.mustQuery("SET @source_binlog_checksum = 'CRC32'")
+	for _, statement := range append(statements, "SET @source_binlog_checksum = 'CRC32'") {
+		c.mustQuery(statement)
+	}
 	c.conn.ResetSequence()
 	dump := wire.BinlogDump{Position: 4, ServerID: 9}
 	c.write(dump.Append(nil))
@@ -62,6 +64,15 @@ const moreThanSocketsHold = 48 << 20
 func TestClientThatNeverReadsItsDumpIsCutOff(t *testing.T) {
 	l, _ := madeUpLog(t, moreThanSocketsHold, 8000)
 	_, _, ends := serveLog(t, l, 100*time.Millisecond)
+	if err := ends.wait(t); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it ended because of %v", err)
+	}
+}
+
+// Java clients set it, and a dump is one long write.
+func TestTheClientsOwnWriteTimeoutHoldsForItsDump(t *testing.T) {
+	l, _ := madeUpLog(t, moreThanSocketsHold, 8000)
+	_, _, ends := serveLog(t, l, time.Hour, "SET net_write_timeout = 1")
 	if err := ends.wait(t); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("it ended because of %v", err)
 	}

@@ -271,6 +271,7 @@ var duplicateScripts = []script{
 }
 
 var otherScripts = []script{
+	{name: "5.9 position > size, which is there later", deviates: keptWaiting, run: positionAhead},
 	{name: "5.9 a replica that forgot what it declared", deviates: forgetful, run: func(p *peer) error {
 		l, err := p.login(map[string]string{"program_name": "mysqld"})
 		if err == nil {
@@ -281,6 +282,58 @@ var otherScripts = []script{
 		}
 		return err
 	}},
+}
+
+// positionAhead begins where the file will have got to by the next transaction.
+func positionAhead(p *peer) error {
+	before, err := p.newest()
+	if err != nil {
+		return err
+	}
+	l, err := p.login(nil, crc32)
+	if err != nil {
+		return err
+	}
+	insert := func() error {
+		_, err := p.m.DB().ExecContext(p.ctx, "INSERT INTO d.t (b) VALUES ('a step')")
+		return err
+	}
+	if err := insert(); err != nil {
+		return err
+	}
+	end, err := p.newest()
+	if err != nil {
+		return err
+	}
+	ahead := testenv.BinlogFile{Name: end.Name, Size: 2*end.Size - before.Size}
+	if err := sendCommand(l.nc, fromEnd(954, ahead)); err != nil {
+		return err
+	}
+	if p.addr == p.m.Addr() {
+		return l.ended()
+	}
+	if err := errors.Join(l.dumping(), insert()); err != nil { // up to where it begins
+		return err
+	}
+	return l.lives()
+}
+
+// dumping waits until the server has taken the dump command.
+func (l *line) dumping() error {
+	for {
+		seen := len(l.p.notes)
+		if err := l.p.query("SHOW PROCESSLIST", fmt.Sprint(l.id)); err != nil {
+			return err
+		}
+		rows := fmt.Sprint(l.p.notes[seen:])
+		l.p.notes = l.p.notes[:seen]
+		if strings.Contains(rows, "Binlog Dump") {
+			return nil
+		}
+		if err := l.p.ctx.Err(); err != nil {
+			return err
+		}
+	}
 }
 
 // blockingAhead begins where neither server has got to. It takes half a minute.
