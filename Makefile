@@ -62,8 +62,8 @@ lint: ## gofmt, go vet, staticcheck
 fmt: ## Format the code
 	gofmt -w .
 
-fuzz: ## Run each fuzz target for FUZZTIME
-	@testenv/fuzz.sh $(FUZZTIME)
+fuzz: ## Run each fuzz target for FUZZTIME; KEEP=1 keeps a few new inputs with each package
+	@testenv/fuzz.sh $(FUZZTIME) $(if $(KEEP),keep)
 
 clean: ## Remove what was built
 	rm -rf $(BIN)

@@ -60,6 +60,7 @@ func (l *Log) bind(id Identity) error {
 		return err
 	}
 	l.catalog = &catalog{fs: l.fs, path: name, file: f}
+	l.failedSyncs = 0
 	l.nextSeq = 1
 	l.publish(func(v *view) { v.Timeline = t.dir() })
 	return nil

@@ -95,7 +95,7 @@ func killRecovery(t *testing.T, h *history) {
 }
 
 // markedLog gives a closed log's disk, whose MARK stands at the end of the history.
-func markedLog(t *testing.T, h *history) (*memfs.FS, archive.Options) {
+func markedLog(t testing.TB, h *history) (*memfs.FS, archive.Options) {
 	t.Helper()
 	fsys := memfs.New()
 	opts := memOptions(fsys)

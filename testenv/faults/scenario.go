@@ -148,10 +148,12 @@ func (s *scenario) reach(ctx context.Context) (reached bool, err error) {
 		return true, nil
 	}
 	if waitErr == nil {
-		s.stops++
-		return false, s.stoppedWell(ctx, last)
-	}
-	if ctx.Err() != nil {
+		err := s.stoppedWell(ctx, last)
+		if !s.ended() { // a source that stops before it was ever followed ends the daemon
+			s.stops++
+			return false, err
+		}
+	} else if ctx.Err() != nil {
 		return false, fmt.Errorf("%w\n%+v", waitErr, last)
 	}
 	s.exits++
@@ -159,6 +161,14 @@ func (s *scenario) reach(ctx context.Context) (reached bool, err error) {
 		return false, fmt.Errorf("the daemon ended with %d: %w", code, waitErr)
 	}
 	return false, s.inLog()
+}
+
+// ended says whether the daemon ends by itself, and soon.
+func (s *scenario) ended() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err := s.daemon.Wait(ctx)
+	return err == nil
 }
 
 func (s *scenario) inLog() error {
