@@ -149,7 +149,7 @@ func (s *scenario) reach(ctx context.Context) (reached bool, err error) {
 	}
 	if waitErr == nil {
 		err := s.stoppedWell(ctx, last)
-		if !s.ended() { // a source that stops before it was ever followed ends the daemon
+		if err == nil || !s.ended() { // a source that stops before it was ever followed ends the daemon
 			s.stops++
 			return false, err
 		}
@@ -163,9 +163,9 @@ func (s *scenario) reach(ctx context.Context) (reached bool, err error) {
 	return false, s.inLog()
 }
 
-// ended says whether the daemon ends by itself, and soon.
+// ended says whether the daemon ends by itself.
 func (s *scenario) ended() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	_, err := s.daemon.Wait(ctx)
 	return err == nil
