@@ -47,10 +47,10 @@ func TestResumesBehindFourGiBWhereTheSourceHasGTIDs(t *testing.T) {
 	source := startSource(t, fakesource.Options{Files: []fakesource.File{file}})
 	sink := &farSink{memorySink: newMemorySink(), held: from}
 	options := testOptions(source.Addr(), sink)
-	options.HeartbeatPeriod = 200 * time.Millisecond
+	options.HeartbeatPeriod = 2 * time.Second
 	r := run(t, options)
-	eventually(t, "heartbeats at the file's end", func() bool { return r.Status().Heartbeats >= 2 }) // theirs have 32 bits
-	if s := r.Status(); s.Position.Offset != file.Size() || s.LagBytes != 0 || s.Connects != 1 {
+	eventually(t, "a heartbeat at the file's end", func() bool { return r.Status().Heartbeats > 0 }) // it has 32 bits
+	if s := r.Status(); s.Position.Offset != file.Size() || s.LagBytes != 0 || s.Disconnects[ReasonStream] != 0 {
 		t.Errorf("%+v", s)
 	}
 	if request := source.Requests()[0]; !request.GTID || request.Position != uint64(from.Offset) || request.File != from.File {

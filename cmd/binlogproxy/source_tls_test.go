@@ -19,7 +19,7 @@ func TestASourceIsFollowedByTLSOrNotAtAll(t *testing.T) {
 	}
 	execute(t, primary, "ALTER USER "+testenv.ReplicationUser+" REQUIRE X509")
 	ours, oursKey := authority.Issue("binlogproxy")
-	certified := []string{"--heartbeat=500ms", "--ssl-cert=" + ours, "--ssl-key=" + oursKey}
+	certified := []string{"--heartbeat=2s", "--ssl-cert=" + ours, "--ssl-key=" + oursKey}
 
 	t.Run("certificates on both sides", func(t *testing.T) {
 		d := startDaemon(t, primary.Addr(), append(certified, "--ssl-ca="+authority.CA)...) // verify_identity by that

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/internal/wire"
@@ -73,7 +74,7 @@ func startTLS(t *testing.T) (*testenv.MySQL, dial.Options) {
 			t.Fatal(err)
 		}
 	}
-	return m, dial.Options{Addr: m.Addr(), User: "anyhow", Password: tlsPassword}
+	return m, dial.Options{Addr: m.Addr(), User: "anyhow", Password: tlsPassword, ConnectTimeout: time.Minute}
 }
 
 // cipher is what the server says of a connection's encryption; "" without.
@@ -145,6 +146,22 @@ func TestEverySSLModeAgainstAPrimary(t *testing.T) {
 		o.TLS.CA = ownCA
 		if _, err := cipher(t, o); !isUntrusted(err) {
 			t.Errorf("another authority: %v", err)
+		}
+	})
+	t.Run("an authority that is replaced in its file", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "ca.pem")
+		o.TLS = dial.TLS{Mode: dial.SSLVerifyCA, CA: file}
+		for _, now := range []*certs.Authority{other, authority} {
+			pem, err := os.ReadFile(now.CA)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, pem, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := cipher(t, o); isUntrusted(err) != (now == other) || (err == nil) != (now == authority) {
+				t.Errorf("%v", err)
+			}
 		}
 	})
 	t.Run("accounts that want TLS", func(t *testing.T) {
