@@ -34,6 +34,7 @@ type runFlags struct {
 	Listen         string        `help:"Where downstreams connect (default 127.0.0.1:3307), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_LISTEN"`
 	ListenUser     string        `help:"User for downstreams; its password is in --listen-password-file or $$BINLOGPROXY_LISTEN_PASSWORD." placeholder:"USER" env:"BINLOGPROXY_LISTEN_USER"`
 	ListenPassFile string        `name:"listen-password-file" help:"File with that password." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_PASSWORD_FILE"`
+	AuthPlugin     string        `help:"Authentication plug-in that downstreams are greeted with: caching_sha2_password (default) or mysql_native_password." placeholder:"NAME" env:"BINLOGPROXY_AUTH_PLUGIN"`
 	ListenTLS      string        `name:"listen-tls" help:"TLS for downstreams: off, optional, required or verify-client (default required where there is a certificate, else off)." placeholder:"MODE" env:"BINLOGPROXY_LISTEN_TLS"`
 	ListenTLSCert  string        `name:"listen-tls-cert-file" help:"Certificate with its chain, PEM." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_CERT_FILE"`
 	ListenTLSKey   string        `name:"listen-tls-key-file" help:"Key of the certificate, PEM." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_KEY_FILE"`
@@ -115,6 +116,7 @@ func (f *runFlags) applySource(s *config.Source) error {
 	override(&s.ConnectTimeout, f.ConnectTimeout)
 	override(&s.ReconnectMax, f.ReconnectMax)
 	override(&s.Listen, f.Listen)
+	override(&s.AuthPlugin, f.AuthPlugin)
 	override(&s.ListenTLS.Mode, f.ListenTLS)
 	override(&s.ListenTLS.CertFile, f.ListenTLSCert)
 	override(&s.ListenTLS.KeyFile, f.ListenTLSKey)

@@ -19,6 +19,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/server"
@@ -122,7 +123,7 @@ func (s *source) openServer(dir string) error {
 		return fmt.Errorf("source %s: %w", s.config.Name, err)
 	}
 	s.server, err = server.New(server.Options{
-		Upstream: s.upstream, Log: s.log, Accounts: accounts, TLS: listenTLS, MaxConnections: s.config.MaxConnections,
+		Upstream: s.upstream, Log: s.log, Accounts: accounts, TLS: listenTLS, NativeFirst: s.config.AuthPlugin == wire.NativePassword, MaxConnections: s.config.MaxConnections,
 		Logger: s.logger.With("component", "server"),
 	})
 	return err

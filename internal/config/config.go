@@ -60,6 +60,7 @@ type Source struct {
 	Listen           string        `yaml:"listen"`            // host:port where downstreams connect; default 127.0.0.1:3307; "off": none
 	ListenTLS        ListenTLS     `yaml:"listen-tls"`        // how they may or must hide what they say
 	Accounts         []Account     `yaml:"accounts"`          // who may connect there; at least one unless listen is off
+	AuthPlugin       string        `yaml:"auth-plugin"`       // that the greeting names: caching_sha2_password (default), mysql_native_password; accounts work with both
 	MaxConnections   int           `yaml:"max-connections"`   // of downstreams at once; default 1024
 	AdvertiseVersion string        `yaml:"advertise-version"` // server version in the greeting; default: the primary's
 }
@@ -180,6 +181,7 @@ func (c *Config) FillDefaults() {
 		setDefault(&s.Heartbeat, DefaultHeartbeat)
 		setDefault(&s.ConnectTimeout, DefaultConnectTimeout)
 		setDefault(&s.ReconnectMax, DefaultReconnectMax)
+		setDefault(&s.AuthPlugin, "caching_sha2_password")
 		setDefault(&s.MaxConnections, DefaultMaxConnections)
 	}
 }

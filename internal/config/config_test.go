@@ -49,7 +49,7 @@ sources:
   - {name: a/b, address: "db:x", heartbeat: 1ns, on-gap: maybe, from: "../x", password-file: f, password-env: E}
   - {name: two, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:1", accounts: [{user: r}, {user: r}, {}], listen-tls: {mode: perhaps, client-ca-file: ca}}
   - {name: two, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:1", max-connections: -1}
-  - {name: three, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:2", accounts: [{user: r}], listen-tls: {mode: verify-client}}
+  - {name: three, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:2", accounts: [{user: r}], listen-tls: {mode: verify-client}, auth-plugin: sha256_password}
   - {name: four, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:3", accounts: [{user: r}], listen-tls: {cert-file: c, key-file: k, client-ca-file: ca}}
 `)
 	err := c.Validate()
@@ -61,6 +61,7 @@ sources:
 		"sources[0].user", "sources[0].server-id", "sources[0].heartbeat", "sources[0].on-gap", "sources[0].from", "exclude each other",
 		"sources[0].listen: must be given", "sources[1].accounts[1].user", "sources[1].accounts[2].user", "sources[2].name",
 		"sources[2].listen: 127.0.0.1:1 is also sources[1].listen", "sources[2].max-connections", "sources[2].accounts",
+		`sources[3].auth-plugin: "sha256_password" is not one of`,
 		`sources[1].listen-tls.mode: "perhaps"`, "sources[1].listen-tls.cert-file", "sources[1].listen-tls.key-file",
 		"sources[1].listen-tls.client-ca-file: mode", "sources[3].listen-tls.client-ca-file: must", "sources[4].listen-tls.client-ca-file: mode required",
 	} {

@@ -73,6 +73,7 @@ func (s *Source) validate(errs *mistakes, key string) {
 	if len(s.Accounts) == 0 {
 		errs.add("%s.accounts: at least one is needed so that downstreams can log in (or listen: off)", key)
 	}
+	errs.oneOf(key+".auth-plugin", s.AuthPlugin, "caching_sha2_password", "mysql_native_password")
 	s.ListenTLS.validate(errs, key+".listen-tls")
 	users := map[string]bool{}
 	for i, a := range s.Accounts {
