@@ -38,9 +38,7 @@ func shuffledLog(t *testing.T, random *rand.Rand) (_ *archive.Log, files map[str
 		}
 	}
 	l.Flush()
-	for changed := l.Changed(); l.State().Published != w.position(); changed = l.Changed() {
-		<-changed
-	}
+	waitForEnd(l, w)
 	return l, w.files, order
 }
 

@@ -24,10 +24,15 @@ func madeUpLog(t testing.TB, size int64, eventSize int) (*archive.Log, int) {
 		w.transaction(uuid, number, eventSize)
 	}
 	l.Flush()
-	for changed := l.Changed(); l.State().Published.Offset != w.end; changed = l.Changed() {
+	waitForEnd(l, w)
+	return l, w.events
+}
+
+// waitForEnd returns when all that was written may be read.
+func waitForEnd(l *archive.Log, w *eventWriter) {
+	for changed := l.Changed(); l.State().Published != w.position(); changed = l.Changed() {
 		<-changed
 	}
-	return l, w.events
 }
 
 // newMadeUpLog is a log on disk whose first file is begun. indexEvery 0 is the default.
