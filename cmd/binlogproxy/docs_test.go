@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,15 +29,10 @@ func TestEveryMetricIsInTheDocumentAndTheOtherWayRound(t *testing.T) {
 		Address: "127.0.0.1:1", User: "u", ServerID: 1, Listen: config.Off,
 	}}}
 	c.FillDefaults()
-	d, err := openDaemon(context.Background(), c, slog.New(slog.NewTextHandler(io.Discard, nil)), new(underWay))
+	d, err := openDaemon(c, []settings{{Source: c.Sources[0]}}, slog.New(slog.DiscardHandler), new(underWay))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := d.closeSources(time.Now()); err != nil {
-			t.Error(err)
-		}
-	}()
 	described := make(chan *prometheus.Desc, 200)
 	d.metrics.registry.Describe(described)
 	close(described)
@@ -86,6 +78,26 @@ func TestEveryKeyFlagAndVariableIsInTheDocument(t *testing.T) {
 	for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1) {
 		if flag != "--help" && !strings.Contains(text, "`"+flag+"`") {
 			t.Errorf("docs/configuration.md does not mention %s", flag)
+		}
+	}
+}
+
+func TestTheDocumentSaysWhatAChangeOfEachKeyTouches(t *testing.T) {
+	text := document(t, "configuration.md")
+	for word, touches := range map[string]string{
+		"in-place": "logins to come", "reconnect": "the connection to the source", "relisten": "the listener and", "new": "everything",
+	} {
+		row := regexp.MustCompile(`(?m)^\|.*\| ` + touches).FindString(text)
+		source := reflect.TypeFor[config.Source]()
+		for i := range source.NumField() {
+			field := source.Field(i)
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			if key == "" {
+				key = "password-file"
+			}
+			if stands := strings.Contains(row, "`"+key+"`"); stands != (field.Tag.Get("reload") == word) {
+				t.Errorf("%s: the row %q", key, row)
+			}
 		}
 	}
 }

@@ -26,6 +26,15 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// codedError has an exit code of its own.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
 // exitCode is the code with which a process or a source that ended with err leaves.
 func exitCode(err error) int {
 	var (
@@ -35,15 +44,15 @@ func exitCode(err error) int {
 		identity *archive.IdentityError
 		history  *archive.HistoryError
 		stopped  *replica.StopError
-		other    *daemonError
+		coded    *codedError
 	)
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &coded):
+		return coded.code
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &other):
-		return other.code
 	case errors.As(err, &damage):
 		return exitDamage
 	case errors.As(err, &locked):

@@ -3,12 +3,16 @@ package main
 import (
 	"math"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/server"
 )
 
 // metrics is the registry behind /metrics. What is a snapshot of something that
@@ -43,6 +47,9 @@ func (m *metrics) syncObserver(source string) func(time.Duration) {
 	return func(d time.Duration) { histogram.Observe(d.Seconds()) }
 }
 
+// forget drops what was observed of a source that is gone.
+func (m *metrics) forget(source string) { m.fsync.DeleteLabelValues(source) }
+
 // watch collects from a daemon's sources.
 func (m *metrics) watch(d *daemon) { m.registry.MustRegister(&sourceCollector{d}) }
 
@@ -59,8 +66,28 @@ type metric struct {
 
 // sample is what a source says of itself at one moment.
 type sample struct {
-	source *source
-	status SourceStatus
+	status      SourceStatus
+	log         archive.Stats
+	server      server.Stats // zero while nothing listens
+	disconnects map[string]uint64
+}
+
+// sample reads all that the metrics of a source need; open is false while its log
+// is not, and then only its state is known.
+func (s *source) sample() (now sample, open bool) {
+	now.status = s.status()
+	o := s.open.Load()
+	if o == nil {
+		return now, false
+	}
+	now.log = o.log.Stats()
+	if r := o.receiver.Load(); r != nil {
+		now.disconnects = r.Status().Disconnects
+	}
+	if l := o.listener.Load(); l != nil {
+		now.server = l.server.Stats()
+	}
+	return now, true
 }
 
 func newMetric(kind prometheus.ValueType, name, help string, value func(sample) float64) metric {
@@ -79,13 +106,26 @@ var (
 	counter = prometheus.CounterValue
 )
 
-var sourceMetrics = []metric{
+// stateMetrics are known of every source at all times.
+var stateMetrics = []metric{
 	newMetric(gauge, "source_connected", "1 while events are received from the source.",
 		func(s sample) float64 { return truth(s.status.State == "receiving") }),
 	newMetric(gauge, "source_ready", "1 while the source is followed and nothing is wrong, as /readyz says.",
 		func(s sample) float64 { return truth(s.status.Ready) }),
-	newMetric(gauge, "source_stopped", "Exit code of a source that has stopped for good; 0 while it has not.",
+	newMetric(gauge, "source_stopped", "Exit code of a source that has failed or stopped, or cannot be served; 0 otherwise.",
 		func(s sample) float64 { return float64(s.status.ExitCode) }),
+	newMetricBy("state", gauge, "source_state", "1 for the state that the source is in, 0 for the others.",
+		func(s sample) map[string]float64 {
+			values := make(map[string]float64, len(sourceStates))
+			for _, state := range sourceStates {
+				values[state] = truth(state == s.status.State)
+			}
+			return values
+		}),
+}
+
+// sourceMetrics are known of a source whose log is open.
+var sourceMetrics = []metric{
 	newMetric(counter, "source_connects_total", "Connections made to the source.",
 		func(s sample) float64 { return float64(s.status.Connects) }),
 	newMetric(counter, "source_received_bytes_total", "Bytes of events received.",
@@ -107,7 +147,7 @@ var sourceMetrics = []metric{
 		}),
 	newMetric(gauge, "source_last_durable_timestamp_seconds", "When events were last made durable; absent before the first.",
 		func(s sample) float64 {
-			if at := s.source.log.Stats().LastCommit; !at.IsZero() {
+			if at := s.log.LastCommit; !at.IsZero() {
 				return seconds(&at)
 			}
 			return unknown
@@ -131,52 +171,69 @@ var sourceMetrics = []metric{
 	newMetric(gauge, "log_stalled", "1 while the disk is full and nothing is received.",
 		func(s sample) float64 { return truth(s.status.Stalled) }),
 	newMetric(counter, "log_truncated_bytes_total", "Bytes of torn tails cut off in recoveries.",
-		func(s sample) float64 { return float64(s.source.log.Stats().CutBytes) }),
+		func(s sample) float64 { return float64(s.log.CutBytes) }),
 	newMetric(counter, "log_fsync_failures_total", "Failed fsyncs.",
-		func(s sample) float64 { return float64(s.source.log.Stats().SyncFailures) }),
+		func(s sample) float64 { return float64(s.log.SyncFailures) }),
 	newMetricBy("reason", counter, "source_disconnects_total", "Connections to the source that ended, or did not come about.",
-		func(s sample) map[string]float64 { return floats(s.source.receiver.Status().Disconnects) }),
+		func(s sample) map[string]float64 { return floats(s.disconnects) }),
 	newMetric(gauge, "server_replicas", "Running dumps.",
 		func(s sample) float64 { return float64(len(s.status.Downstream)) }),
 	newMetricBy("state", gauge, "server_connections", "Connections of downstreams, logged in or pending.",
 		func(s sample) map[string]float64 {
-			stats := s.source.serverStats()
-			return map[string]float64{"logged_in": float64(stats.LoggedIn), "pending": float64(stats.Pending)}
+			return map[string]float64{"logged_in": float64(s.server.LoggedIn), "pending": float64(s.server.Pending)}
 		}),
 	newMetric(counter, "server_delayed_logins_total", "Logins of downstreams that had to wait because others had failed.",
-		func(s sample) float64 { return float64(s.source.serverStats().Delayed) }),
+		func(s sample) float64 { return float64(s.server.Delayed) }),
 	newMetricBy("reason", counter, "server_refused_connections_total", "Connections of downstreams that were closed without a word about their login.",
 		func(s sample) map[string]float64 {
-			stats := s.source.serverStats()
-			return map[string]float64{"too_many": float64(stats.Refused), "evicted": float64(stats.Evicted), "not_ready": float64(stats.NotReady)}
+			return map[string]float64{"too_many": float64(s.server.Refused), "evicted": float64(s.server.Evicted), "not_ready": float64(s.server.NotReady)}
 		}),
 	newMetricBy("reason", counter, "server_auth_failures_total", "Logins of downstreams that failed.",
-		func(s sample) map[string]float64 { return floats(s.source.serverStats().AuthFailures) }),
+		func(s sample) map[string]float64 { return floats(s.server.AuthFailures) }),
 	newMetricBy("reason", counter, "server_replica_disconnects_total", "Dumps that ended.",
-		func(s sample) map[string]float64 { return floats(s.source.serverStats().DumpEnds) }),
+		func(s sample) map[string]float64 { return floats(s.server.DumpEnds) }),
 }
+
+var (
+	reloadSuccessful = prometheus.NewDesc("binlogproxy_config_last_reload_successful",
+		"1 unless the last reload of the configuration found a mistake.", nil, nil)
+	reloadSuccess = prometheus.NewDesc("binlogproxy_config_last_reload_success_timestamp_seconds",
+		"When the configuration that holds was read.", nil, nil)
+)
 
 // Describe implements prometheus.Collector.
 func (c *sourceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, m := range sourceMetrics {
+	ch <- reloadSuccessful
+	ch <- reloadSuccess
+	for _, m := range slices.Concat(stateMetrics, sourceMetrics) {
 		ch <- m.desc
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *sourceCollector) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range c.daemon.sources {
-		now := sample{s, s.status()}
-		for _, m := range sourceMetrics {
-			if m.value != nil {
-				if value := m.value(now); !math.IsNaN(value) {
-					ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, s.config.Name)
-				}
-				continue
+	reload := c.daemon.reloadStatus()
+	ch <- prometheus.MustNewConstMetric(reloadSuccessful, gauge, truth(reload.Successful))
+	ch <- prometheus.MustNewConstMetric(reloadSuccess, gauge, seconds(&reload.LastSuccess))
+	for _, s := range c.daemon.all() {
+		now, open := s.sample()
+		collect(ch, s.name, stateMetrics, now)
+		if open {
+			collect(ch, s.name, sourceMetrics, now)
+		}
+	}
+}
+
+func collect(ch chan<- prometheus.Metric, source string, metrics []metric, now sample) {
+	for _, m := range metrics {
+		if m.value != nil {
+			if value := m.value(now); !math.IsNaN(value) {
+				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, source)
 			}
-			for label, value := range m.values(now) {
-				ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, s.config.Name, label)
-			}
+			continue
+		}
+		for label, value := range m.values(now) {
+			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, value, source, label)
 		}
 	}
 }

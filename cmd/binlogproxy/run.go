@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/internal/config"
-	"github.com/binlogproxy/binlogproxy/server"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 type runCommand struct {
@@ -19,47 +23,61 @@ type runCommand struct {
 
 // Run is the daemon: it returns nil when ctx ends, and else why it could not go on.
 func (r *runCommand) Run(ctx context.Context, s streams) error {
-	c, err := r.configuration()
+	c, sources, err := r.load()
 	if err != nil {
 		return err
 	}
-	logger := newLogger(s, c.Log)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	logger, level := newLogger(s, c.Log)
 	under := new(underWay)
 	return withinEndTime(ctx, endTime, under, func(ctx context.Context, end func(error)) error {
-		d, err := openDaemon(ctx, c, logger, under)
+		d, err := openDaemon(c, sources, logger, under)
 		if err != nil {
 			return err
 		}
-		return d.run(ctx, end)
+		d.load, d.level = r.load, level
+		return d.run(ctx, hangup, end)
 	})
 }
 
-func newLogger(s streams, c config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo // Validate allows known words only
-	}
+// newLogger returns a logger, and its level, which may change.
+func newLogger(s streams, c config.Log) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	_ = level.UnmarshalText([]byte(c.Level)) // Validate allows known words only
 	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(s.err, options))
+		return slog.New(slog.NewJSONHandler(s.err, options)), level
 	}
-	return slog.New(slog.NewTextHandler(s.err, options))
+	return slog.New(slog.NewTextHandler(s.err, options)), level
 }
 
-// daemon is a running binlogproxy.
+// daemon is a running binlogproxy. It owns the sources; what becomes of one of them
+// ends it only as endsBy says.
 type daemon struct {
-	config  *config.Config
 	logger  *slog.Logger
 	started time.Time
-	sources []*source
+	uuid    replication.UUID
 	metrics *metrics
 	admin   *admin // nil when HTTP is off
 	under   *underWay
+	ended   chan error // the first thing that ends the daemon
+	load    func() (*config.Config, []settings, error)
+	level   *slog.LevelVar // of logger
+	lives   sync.WaitGroup // of the sources, those that were removed included
+
+	mu        sync.Mutex // guards what follows
+	config    *config.Config
+	sources   []*source // as in the configuration
+	begun     bool      // a source was received from, or the configuration reloaded
+	reloading reloading
+	closing   []error // what sources said when they ended
 }
 
-func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger, under *underWay) (_ *daemon, err error) {
-	opened := under.begin("the data directory " + c.DataDir)
-	defer func() { opened() }()
+// openDaemon makes a daemon whose sources are not open yet.
+func openDaemon(c *config.Config, sources []settings, logger *slog.Logger, under *underWay) (*daemon, error) {
+	defer under.begin("the data directory " + c.DataDir)()
 	if err := archive.MakeDir(archive.OS, c.DataDir); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -67,20 +85,12 @@ func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger, unde
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	d := &daemon{config: c, logger: logger, started: time.Now(), metrics: newMetrics(), under: under}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.closeSources(time.Now().Add(drainTime)))
-		}
-	}()
-	for _, sc := range c.Sources {
-		opened()
-		opened = under.begin("opening source " + sc.Name)
-		s, err := openSource(ctx, sc, c.DataDir, uuid, logger, d.metrics.syncObserver(sc.Name))
-		if err != nil {
-			return nil, err
-		}
-		d.sources = append(d.sources, s)
+	d := &daemon{
+		config: c, logger: logger, started: time.Now(), uuid: uuid, metrics: newMetrics(), under: under, ended: make(chan error, 1),
+	}
+	d.reloading.succeeded = d.started
+	for _, s := range sources {
+		d.sources = append(d.sources, newSource(d, s))
 	}
 	d.metrics.watch(d)
 	if c.HTTP.Listen != config.Off {
@@ -92,83 +102,110 @@ func openDaemon(ctx context.Context, c *config.Config, logger *slog.Logger, unde
 }
 
 // run follows and serves until ctx ends or something ends the daemon, which it says
-// by end, and then shuts everything down in order: receivers, servers, logs, HTTP.
-func (d *daemon) run(ctx context.Context, end func(error)) error {
-	receiving, stopReceiving := context.WithCancel(ctx)
-	defer stopReceiving()
-	ended := make(chan error, 2*len(d.sources)+1)
-	var receivers, listeners sync.WaitGroup
-	for _, s := range d.sources {
-		receivers.Go(func() {
-			defer d.under.begin("receiving from source " + s.config.Name)()
-			d.follow(receiving, s, ended)
-		})
-		receivers.Go(func() { // so that a receiver that waits for a disk that hangs can end
-			<-receiving.Done()
-			s.log.Stop()
-		})
-		if s.server != nil {
-			s.logger.Info("serving", "listen", s.listener.Addr().String())
-			listeners.Go(func() {
-				if err := s.server.Serve(s.listener); !errors.Is(err, server.ErrClosed) {
-					ended <- fmt.Errorf("source %s: %w", s.config.Name, err)
-				}
-			})
-		}
+// by end, and reloads the configuration at each hangup. Then the sources end, each by
+// itself, and HTTP last of all.
+func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, end func(error)) error {
+	living, stop := context.WithCancel(ctx)
+	defer stop()
+	for _, s := range d.all() {
+		d.start(living, s)
 	}
+	var watchers sync.WaitGroup
 	if d.admin != nil {
 		d.logger.Info("status and metrics", "listen", d.admin.address())
-		listeners.Go(func() {
+		watchers.Go(func() {
 			if err := d.admin.serve(); err != nil {
-				ended <- err
+				d.endWith(err)
 			}
 		})
 	}
-	var err error
-	select {
-	case <-ctx.Done():
-		d.logger.Info("ending")
-	case err = <-ended:
+	err := d.wait(living, hangup)
+	if err != nil {
 		d.logger.Info("ending, because something has failed") // main says what
 		end(err)
+	} else {
+		d.logger.Info("ending")
 	}
-	drained := time.Now().Add(drainTime)
-	stopReceiving()
-	receivers.Wait()
-	err = errors.Join(err, d.closeSources(drained))
+	stop()
+	d.lives.Wait()
+	err = errors.Join(append([]error{err}, d.closing...)...)
 	if d.admin != nil {
 		err = errors.Join(err, d.admin.close())
 	}
-	listeners.Wait()
+	watchers.Wait()
 	return err
 }
 
-// follow receives from one source. One that stops before anything was received
-// ends the daemon; one that stops later leaves it serving, unless told otherwise.
-func (d *daemon) follow(ctx context.Context, s *source, ended chan<- error) {
-	err := s.follow(ctx)
-	if err == nil {
-		return
+// wait reloads until ctx ends, or something ends the daemon.
+func (d *daemon) wait(ctx context.Context, hangup <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-d.ended:
+			return err
+		case <-hangup:
+			d.reload(ctx)
+		}
 	}
-	if !s.ready.Load() || d.config.ExitOnStop {
-		ended <- fmt.Errorf("source %s: %w", s.config.Name, err)
-		return
-	}
-	s.logger.Error("the source has stopped for good; what is held is still served", "err", err, "code", exitCode(err))
 }
 
-// closeSources lets downstreams read what is left for them until drained.
-func (d *daemon) closeSources(drained time.Time) error {
-	ctx, cancel := context.WithDeadline(context.Background(), drained)
-	defer cancel()
-	errs := make([]error, len(d.sources))
-	var wait sync.WaitGroup
-	for i, s := range d.sources {
-		wait.Go(func() {
-			defer d.under.begin("closing source " + s.config.Name)()
-			errs[i] = s.close(ctx)
-		})
+// start begins the life of a source.
+func (d *daemon) start(ctx context.Context, s *source) {
+	ctx, s.remove = context.WithCancel(ctx)
+	d.lives.Go(func() {
+		defer s.remove()
+		if err := s.run(ctx); err != nil {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.closing = append(d.closing, fmt.Errorf("source %s: %w", s.name, err))
+		}
+	})
+}
+
+// all are the sources, in the configuration's order.
+func (d *daemon) all() []*source {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sources)
+}
+
+// hasBegun notes that a source was received from.
+func (d *daemon) hasBegun() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begun = true
+}
+
+// endsBy ends the daemon if the failure of one source is to: at the start, when none
+// of the others can begin either, or when the configuration says so and the failure
+// does not pass.
+func (d *daemon) endsBy(failed *source, err error, passing bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.config.ExitOnStop && !passing {
+		d.endWith(fmt.Errorf("source %s: %w", failed.name, err))
+		return true
 	}
-	wait.Wait()
-	return errors.Join(errs...)
+	if d.begun {
+		return false
+	}
+	var troubles []error
+	for _, s := range d.sources {
+		trouble, _ := s.trouble()
+		if trouble == nil {
+			return false
+		}
+		troubles = append(troubles, fmt.Errorf("source %s: %w", s.name, trouble))
+	}
+	d.endWith(&codedError{exitCode(troubles[0]), errors.Join(troubles...)})
+	return true
+}
+
+// endWith ends the daemon, with the first error it was told.
+func (d *daemon) endWith(err error) {
+	select {
+	case d.ended <- err:
+	default:
+	}
 }

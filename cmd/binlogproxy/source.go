@@ -2,98 +2,189 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"net"
-	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
-	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
-	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/replication"
-	"github.com/binlogproxy/binlogproxy/server"
 )
 
-// source is one followed primary: its log, its receiver and its server. Its
-// fields are set by openSource and not changed; ready and stopped are written by
-// the goroutine in follow and read by all.
+// source is one followed primary, and owns its life: run opens its log, and within
+// that follows and serves, each a part that can fail and begin again by itself. No
+// other source notices.
 type source struct {
-	config   config.Source
-	logger   *slog.Logger
+	name   string
+	dir    string
+	daemon *daemon
+	logger *slog.Logger
+	remove context.CancelFunc // ends the source; set by daemon.start
+
+	archiving part // the log; the two others live only while it is open
+	following part
+	serving   part
+
+	open atomic.Pointer[openSource] // nil while the log is not open
+
+	mu       sync.Mutex // guards settings
+	settings settings
+}
+
+// openSource is a source whose log is open.
+type openSource struct {
 	log      *archive.Log
 	upstream *upstream
-	receiver *replica.Replica
-	server   *server.Server // nil when listening is off
-	listener net.Listener
-
-	ready   atomic.Bool           // it has been received from, once
-	stopped atomic.Pointer[error] // why it stopped for good
+	receiver atomic.Pointer[receiver] // nil before the first turn of following
+	listener atomic.Pointer[listener] // nil while nothing listens
+	draining context.Context          // ends when downstreams have had their time
+	listened chan struct{}            // closed when listening was tried
+	changed  chan struct{}            // tells the listener of settings that are changed in place; holds one
 }
 
-// openSource opens the log, which may take a recovery, and the listener. Nothing
-// is received or served yet.
-func openSource(ctx context.Context, c config.Source, dataDir, serverUUID string, logger *slog.Logger, onSync func(time.Duration)) (_ *source, err error) {
-	s := &source{config: c, logger: logger.With("source", c.Name)}
-	dir := filepath.Join(dataDir, c.Name)
-	if s.log, err = archive.Open(ctx, archive.Options{Dir: dir, Logger: s.logger.With("component", "archive"), OnSync: onSync}); err != nil {
-		return nil, err
+// pauseMin is the first pause of a part that has failed.
+const pauseMin = 500 * time.Millisecond
+
+func newSource(d *daemon, s settings) *source {
+	return &source{
+		name: s.Name, dir: filepath.Join(d.config.DataDir, s.Name), daemon: d, logger: d.logger.With("source", s.Name),
+		archiving: part{pauseMin: pauseMin}, following: part{pauseMin: pauseMin}, serving: part{pauseMin: pauseMin}, settings: s,
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close(context.Background()))
+}
+
+// now are the settings that hold now.
+func (s *source) now() settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings
+}
+
+func (s *source) pauseMax() time.Duration { return s.now().ReconnectMax }
+
+// run is the source's life until ctx ends. What it returns is what the log said when
+// it was closed.
+func (s *source) run(ctx context.Context) error {
+	return s.archiving.run(ctx, s.pauseMax, s.archive, s.passes("cannot be opened", exitFailure, exitFenced))
+}
+
+// passes judges the failures of a part: those of some exit codes pass without a
+// person. Each is reported here, unless it ends the daemon, which reports it then.
+func (s *source) passes(what string, codes ...int) func(error) bool {
+	return func(err error) bool {
+		passing := slices.Contains(codes, exitCode(err))
+		switch {
+		case s.daemon.endsBy(s, err, passing):
+		case passing:
+			s.logger.Warn("the source "+what+"; it is tried again", "err", err, "code", exitCode(err))
+		default:
+			s.logger.Error("the source "+what+", until a person acts and it is reloaded", "err", err, "code", exitCode(err))
 		}
-	}()
-	if s.upstream, err = openUpstream(dir, c.AdvertiseVersion, s.logger); err != nil {
-		return nil, err
+		return passing
 	}
-	if err = s.openReceiver(serverUUID); err != nil {
-		return nil, err
-	}
-	return s, s.openServer(dir)
 }
 
-func (s *source) openReceiver(serverUUID string) error {
-	password, err := s.config.Password.Read()
+// archive is a turn of the log: it opens it, which may take a recovery, follows and
+// serves until ctx ends, and closes it: the receiver first, then the server, so that
+// downstreams get what was received.
+func (s *source) archive(ctx context.Context) error {
+	o, err := s.openLog(ctx)
 	if err != nil {
-		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
+		return err
 	}
-	if err := s.config.TLS().Check(); err != nil {
-		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
-	}
-	options := dial.Options{
-		Addr: s.config.Address, User: s.config.User, Password: dial.Secret(password), ConnectTimeout: s.config.ConnectTimeout, TLS: s.config.TLS(),
-	}
-	s.receiver, err = replica.New(replica.Options{
-		Source: options, ServerID: s.config.ServerID, ServerUUID: serverUUID, ReportHost: s.config.ReportHost,
-		HeartbeatPeriod: s.config.Heartbeat, From: s.config.From, OnGap: replica.OnGap(s.config.OnGap), BackoffMax: s.config.ReconnectMax,
-		Sink: s.log, Logger: s.logger.With("component", "replica"),
-		OnReady: func() { s.ready.Store(true) },
-		OnSource: func(ctx context.Context, info replica.SourceInfo) error {
-			if err := s.bind(info); err != nil {
-				return err
-			}
-			return s.upstream.learn(ctx, info, options)
-		},
+	s.archiving.well()
+	s.following.well()
+	s.serving.well()
+	draining, drained := context.WithCancel(context.WithoutCancel(ctx))
+	serving, stopServing := context.WithCancel(draining)
+	defer drained()
+	defer stopServing()
+	o.draining = draining
+	s.open.Store(o)
+	var follows, serves sync.WaitGroup
+	serves.Go(func() { s.keepServing(serving, o) })
+	follows.Go(func() { s.keepFollowing(ctx, o) })
+	<-ctx.Done()
+	defer s.daemon.under.begin("closing source " + s.name)()
+	defer time.AfterFunc(drainTime, drained).Stop()
+	o.log.Stop() // so that a receiver that waits for a disk that hangs can end
+	follows.Wait()
+	stopServing()
+	serves.Wait()
+	s.open.Store(nil)
+	return o.log.Close()
+}
+
+func (s *source) openLog(ctx context.Context) (*openSource, error) {
+	defer s.daemon.under.begin("opening source " + s.name)()
+	log, err := archive.Open(ctx, archive.Options{
+		Dir: s.dir, Logger: s.logger.With("component", "archive"), OnSync: s.daemon.metrics.syncObserver(s.name),
 	})
 	if err != nil {
-		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
+		return nil, err
 	}
-	return nil
+	upstream, err := openUpstream(s.dir, s.logger)
+	if err != nil {
+		_ = log.Close() // nothing was written
+		return nil, err
+	}
+	return &openSource{log: log, upstream: upstream, listened: make(chan struct{}), changed: make(chan struct{}, 1)}, nil
+}
+
+// keepFollowing receives from the source until ctx ends. It begins when listening
+// was tried: a start that fails for an address in use fails for that.
+func (s *source) keepFollowing(ctx context.Context, o *openSource) {
+	select {
+	case <-o.listened:
+	case <-ctx.Done():
+		return
+	}
+	_ = s.following.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.follow(ctx, o) },
+		s.passes("is not followed", exitUnreachable)) // nil when ctx has ended
+}
+
+// follow is one turn of following.
+func (s *source) follow(ctx context.Context, o *openSource) error {
+	r, err := s.newReceiver(o)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer s.daemon.under.begin("receiving from source " + s.name)()
+	o.receiver.Store(r)
+	return r.run(ctx, o.log)
+}
+
+func (s *source) newReceiver(o *openSource) (*receiver, error) {
+	c := s.now()
+	options := dial.Options{Addr: c.Address, User: c.User, Password: c.password, ConnectTimeout: c.ConnectTimeout, TLS: c.TLS()}
+	r := &receiver{}
+	var err error
+	r.Replica, err = replica.New(replica.Options{
+		Source: options, ServerID: c.ServerID, ServerUUID: uuidOf(s.daemon.uuid, s.name).String(), ReportHost: c.ReportHost,
+		HeartbeatPeriod: c.Heartbeat, From: c.From, OnGap: replica.OnGap(c.OnGap), BackoffMax: c.ReconnectMax,
+		Sink: o.log, Logger: s.logger.With("component", "replica"),
+		OnReady: func() {
+			r.ready.Store(true)
+			s.following.well()
+			s.daemon.hasBegun()
+		},
+		OnSource: func(ctx context.Context, info replica.SourceInfo) error {
+			if err := bind(o.log, info); err != nil {
+				return err
+			}
+			return o.upstream.learn(ctx, info, options)
+		},
+	})
+	return r, err
 }
 
 // bind lets the log check that the source is the server whose history it holds.
-func (s *source) bind(info replica.SourceInfo) error {
+func bind(log *archive.Log, info replica.SourceInfo) error {
 	id := archive.Identity{Flavor: info.Flavor, ServerID: info.ServerID}
 	if info.ServerUUID != "" {
 		var err error
@@ -101,150 +192,66 @@ func (s *source) bind(info replica.SourceInfo) error {
 			return fmt.Errorf("the source's server_uuid: %w", err)
 		}
 	}
-	return s.log.Bind(id)
+	return log.Bind(id)
 }
 
-func (s *source) openServer(dir string) error {
-	if s.config.Listen == config.Off {
+// keepServing listens for downstreams until ctx ends.
+func (s *source) keepServing(ctx context.Context, o *openSource) {
+	tried := sync.OnceFunc(func() { close(o.listened) })
+	passes := s.passes("is not served", exitFailure)
+	_ = s.serving.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.serve(ctx, o, tried) },
+		func(err error) bool {
+			defer tried()
+			return passes(err)
+		}) // nil when ctx has ended
+}
+
+// serve is one turn of serving.
+func (s *source) serve(ctx context.Context, o *openSource, listening func()) error {
+	c := s.now()
+	if c.Listen == config.Off {
+		s.serving.well()
+		listening()
+		<-ctx.Done()
 		return nil
 	}
-	accounts, err := openAccounts(filepath.Join(dir, "accounts.json"), s.config.Accounts)
-	if disk := (*server.AccountsFileError)(nil); errors.As(err, &disk) {
-		return fmt.Errorf("source %s: %w", s.config.Name, err)
-	}
+	accounts := filepath.Join(s.dir, "accounts.json")
+	l, err := listen(c, accounts, o.log, shownUpstream{o.upstream, c.AdvertiseVersion}, s.logger)
 	if err != nil {
-		return &usageError{fmt.Errorf("source %s: %w", s.config.Name, err)}
+		return err
 	}
-	listenTLS, err := loadTLS(s.config.ListenTLS)
-	if err != nil {
-		return &usageError{fmt.Errorf("source %s: listen-tls: %w", s.config.Name, err)}
-	}
-	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
-		return fmt.Errorf("source %s: %w", s.config.Name, err)
-	}
-	s.server, err = server.New(server.Options{
-		Upstream: s.upstream, Log: s.log, Accounts: accounts, TLS: listenTLS, NativeFirst: s.config.AuthPlugin == wire.NativePassword, MaxConnections: s.config.MaxConnections,
-		Logger: s.logger.With("component", "server"),
-	})
+	s.serving.well()
+	o.listener.Store(l)
+	listening()
+	err = s.serveUntil(ctx, o, l, accounts)
+	drain, cancel := context.WithTimeout(o.draining, drainTime)
+	defer cancel()
+	l.close(drain)
+	o.listener.Store(nil)
 	return err
 }
 
-// openAccounts turns passwords into verifiers; an account without a password
-// keeps the verifiers that are stored.
-func openAccounts(path string, configured []config.Account) (*server.Accounts, error) {
-	var accounts []server.Account
-	for _, c := range configured {
-		if !c.Password.Set() {
-			accounts = append(accounts, server.KeptAccount(c.User, server.ReplicationSlave))
-			continue
-		}
-		password, err := c.Password.Read()
-		if err != nil {
-			return nil, fmt.Errorf("account %q: %w", c.User, err)
-		}
-		a, err := server.NewAccount(c.User, []byte(password), server.ReplicationSlave)
-		if err != nil {
-			return nil, err
-		}
-		accounts = append(accounts, a)
-	}
-	return server.OpenAccounts(path, accounts)
-}
-
-// loadTLS reads the files of a listener; nil where TLS is off.
-func loadTLS(c config.ListenTLS) (*server.TLS, error) {
-	if c.Mode == config.Off {
-		return nil, nil
-	}
-	return server.LoadTLS(server.TLSMode(c.Mode), server.TLSFiles{Cert: c.CertFile, Key: c.KeyFile, ClientCA: c.ClientCAFile})
-}
-
-// follow receives until ctx ends or the source stops for good, be it that the log
-// has stopped by itself while the source was silent.
-func (s *source) follow(ctx context.Context) error {
-	receiving, cancel := context.WithCancelCause(ctx)
-	var watcher sync.WaitGroup
-	watcher.Go(func() { s.watchLog(receiving, cancel) })
-	err := s.receiver.Run(receiving)
-	if cause := context.Cause(receiving); cause != nil {
-		err = cause
-	}
-	cancel(nil)
-	watcher.Wait()
-	if err != nil && ctx.Err() == nil {
-		s.stopped.Store(&err)
-		return err
-	}
-	return nil
-}
-
-// watchLog ends the receiver when the log has stopped.
-func (s *source) watchLog(ctx context.Context, end func(error)) {
+// serveUntil takes changes of accounts and of TLS over into the listener until ctx
+// ends, or one cannot be taken over.
+func (s *source) serveUntil(ctx context.Context, o *openSource, l *listener, accounts string) error {
 	for {
-		changed := s.log.Changed()
-		if err := s.log.State().Stopped; err != nil {
-			end(err)
-			return
-		}
 		select {
-		case <-changed:
 		case <-ctx.Done():
-			return
+			return nil
+		case <-o.changed:
+			if err := l.change(s.now(), accounts); err != nil {
+				return err
+			}
 		}
 	}
 }
 
-// serverStats are the server's counters; zero when listening is off.
-func (s *source) serverStats() server.Stats {
-	if s.server == nil {
-		return server.Stats{}
-	}
-	return s.server.Stats()
-}
-
-// stopError is why the source stopped for good, nil while it has not.
-func (s *source) stopError() error {
-	if err := s.stopped.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// close drains the server, as long as ctx allows, and closes the log.
-func (s *source) close(ctx context.Context) error {
-	var errs []error
-	if s.server != nil {
-		if err := s.server.Shutdown(ctx); err != nil {
-			s.logger.Warn("downstreams did not take what was left in time and were cut", "err", err)
+// trouble is what is wrong with the source for more than a moment, nil for nothing.
+func (s *source) trouble() (error, time.Time) {
+	for _, p := range []*part{&s.archiving, &s.following, &s.serving} {
+		if err, since := p.trouble(); err != nil {
+			return err, since
 		}
 	}
-	if s.listener != nil {
-		if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(append(errs, s.log.Close())...)
-}
-
-// ourUUID is the server_uuid under which this daemon is known to its sources. It
-// is made once and kept in the data directory.
-func ourUUID(dataDir string) (string, error) {
-	path := filepath.Join(dataDir, "server-uuid")
-	b, err := os.ReadFile(path)
-	if err == nil {
-		id, err := replication.ParseUUID(strings.TrimSpace(string(b)))
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", path, err)
-		}
-		return id.String(), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	var id replication.UUID
-	if _, err := rand.Read(id[:]); err != nil {
-		return "", err
-	}
-	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, RFC 9562
-	return id.String(), atomicfile.Replace(path, []byte(id.String()+"\n"))
+	return nil, time.Time{}
 }

@@ -14,15 +14,24 @@ type Status struct {
 	Version string         `json:"version"`
 	Started time.Time      `json:"started"`
 	Ready   bool           `json:"ready"`
+	Reload  ReloadStatus   `json:"config_reload"`
 	Sources []SourceStatus `json:"sources"`
+}
+
+// ReloadStatus says what became of the last reload of the configuration.
+type ReloadStatus struct {
+	Successful  bool       `json:"successful"` // true before the first
+	Time        *time.Time `json:"time,omitempty"`
+	LastSuccess time.Time  `json:"last_success"` // the start counts as one
+	Error       string     `json:"error,omitempty"`
 }
 
 // SourceStatus is one source in Status.
 type SourceStatus struct {
 	Name       string             `json:"name"`
-	State      string             `json:"state"` // connecting, receiving, waiting, stopped
+	State      string             `json:"state"` // one of sourceStates
 	Ready      bool               `json:"ready"`
-	ExitCode   int                `json:"exit_code"` // of a stopped source; 0 otherwise
+	ExitCode   int                `json:"exit_code"` // of a source that has failed or stopped, or cannot be served; 0 otherwise
 	LastError  string             `json:"last_error,omitempty"`
 	ErrorTime  *time.Time         `json:"last_error_time,omitempty"`
 	Server     ServerStatus       `json:"server"`
@@ -81,10 +90,22 @@ type DownstreamStatus struct {
 	Since        time.Time `json:"since"`
 }
 
+// States of a source beside those of a receiver.
+const (
+	stateOpening = "opening" // its log is being opened, which may take a recovery
+	stateFailed  = "failed"  // its log could not be opened: nothing is received or served
+)
+
+// sourceStates are all states.
+var sourceStates = []string{
+	stateOpening, stateFailed,
+	string(replica.StateConnecting), string(replica.StateReceiving), string(replica.StateWaiting), string(replica.StateStopped),
+}
+
 // status takes a snapshot of everything.
 func (d *daemon) status() Status {
-	st := Status{Version: version, Started: d.started.UTC(), Ready: true, Sources: []SourceStatus{}}
-	for _, s := range d.sources {
+	st := Status{Version: version, Started: d.started.UTC(), Ready: true, Reload: d.reloadStatus(), Sources: []SourceStatus{}}
+	for _, s := range d.all() {
 		one := s.status()
 		st.Ready = st.Ready && one.Ready
 		st.Sources = append(st.Sources, one)
@@ -92,36 +113,67 @@ func (d *daemon) status() Status {
 	return st
 }
 
-func (s *source) status() SourceStatus {
-	r, l, files := s.receiver.Status(), s.log.State(), s.log.Files()
-	st := SourceStatus{
-		Name: s.config.Name, State: string(r.State), Ready: s.isReady(r),
-		LastError: r.LastError, ErrorTime: moment(r.LastErrorAt),
-		Server:   ServerStatus{s.config.Address, r.Source.Version, r.Source.ServerID, r.Source.ServerUUID},
-		Timeline: l.Timeline, Received: place(r.Position), Durable: place(l.Durable), Published: place(l.Published),
-		LagBytes: r.LagBytes, Stalled: l.Stalled, Executed: s.log.Executed().String(), Purged: s.log.Purged().String(),
-		Files: len(files), Gaps: []GapStatus{}, Downstream: s.downstreams(files),
-		Events: r.Events, ReceivedBytes: r.Bytes, LastEventTime: moment(r.LastEventTime), LastHeard: moment(r.LastHeard),
-		Connects: r.Connects, ConnectedSince: moment(r.ConnectedSince), Transactions: uint64(s.log.Stats().Transactions),
-	}
-	if err := s.stopError(); err != nil {
-		st.State, st.ExitCode, st.LastError = string(replica.StateStopped), exitCode(err), err.Error()
-	}
-	if s.listener != nil {
-		st.Listen = s.listener.Addr().String()
-	}
-	for _, f := range files {
-		st.Bytes += f.Size
-	}
-	for _, g := range s.log.Gaps() {
-		st.Gaps = append(st.Gaps, GapStatus{g.From.String(), g.Next, g.Missing.String(), g.Reason, g.Detected.UTC()})
+func (d *daemon) reloadStatus() ReloadStatus {
+	last := d.lastReload()
+	st := ReloadStatus{Successful: last.err == nil, Time: moment(last.at), LastSuccess: last.succeeded.UTC()}
+	if last.err != nil {
+		st.Error = last.err.Error()
 	}
 	return st
 }
 
-// isReady says whether the source is followed and all is well: what /readyz asks.
-func (s *source) isReady(r replica.Status) bool {
-	return s.ready.Load() && r.State == replica.StateReceiving && s.stopError() == nil && !s.log.State().Stalled
+func (s *source) status() SourceStatus {
+	c := s.now()
+	st := SourceStatus{
+		Name: s.name, State: stateOpening, Server: ServerStatus{Address: c.Address}, LagBytes: -1,
+		Gaps: []GapStatus{}, Downstream: []DownstreamStatus{},
+	}
+	if o := s.open.Load(); o != nil {
+		st.State = string(replica.StateConnecting)
+		o.fill(&st)
+	}
+	if err, since := s.trouble(); err != nil {
+		st.Ready, st.ExitCode, st.LastError, st.ErrorTime = false, exitCode(err), err.Error(), moment(since)
+		if err, _ := s.following.trouble(); err != nil {
+			st.State = string(replica.StateStopped)
+		}
+		if err, _ := s.archiving.trouble(); err != nil {
+			st.State = stateFailed
+		}
+	}
+	return st
+}
+
+// fill says what an open source holds, receives and serves.
+func (o *openSource) fill(st *SourceStatus) {
+	l, files := o.log.State(), o.log.Files()
+	st.Timeline, st.Durable, st.Published, st.Stalled = l.Timeline, place(l.Durable), place(l.Published), l.Stalled
+	st.Executed, st.Purged = o.log.Executed().String(), o.log.Purged().String()
+	st.Transactions, st.Files = uint64(o.log.Stats().Transactions), len(files)
+	for _, f := range files {
+		st.Bytes += f.Size
+	}
+	for _, g := range o.log.Gaps() {
+		st.Gaps = append(st.Gaps, GapStatus{g.From.String(), g.Next, g.Missing.String(), g.Reason, g.Detected.UTC()})
+	}
+	if r := o.receiver.Load(); r != nil {
+		r.fill(st)
+		st.Ready = st.Ready && !l.Stalled
+	}
+	if n := o.listener.Load(); n != nil {
+		st.Listen, st.Downstream = n.address(), n.downstreams(files)
+	}
+}
+
+func (r *receiver) fill(st *SourceStatus) {
+	now := r.Status()
+	st.State = string(now.State)
+	st.Ready = r.ready.Load() && now.State == replica.StateReceiving
+	st.LastError, st.ErrorTime = now.LastError, moment(now.LastErrorAt)
+	st.Server.Version, st.Server.ServerID, st.Server.ServerUUID = now.Source.Version, now.Source.ServerID, now.Source.ServerUUID
+	st.Received, st.LagBytes = place(now.Position), now.LagBytes
+	st.Events, st.ReceivedBytes, st.LastEventTime, st.LastHeard = now.Events, now.Bytes, moment(now.LastEventTime), moment(now.LastHeard)
+	st.Connects, st.ConnectedSince = now.Connects, moment(now.ConnectedSince)
 }
 
 // place prints a position, "" while there is none.
@@ -141,12 +193,9 @@ func moment(t time.Time) *time.Time {
 }
 
 // downstreams lists the running dumps, with what each has still to be sent.
-func (s *source) downstreams(files []archive.File) []DownstreamStatus {
+func (l *listener) downstreams(files []archive.File) []DownstreamStatus {
 	list := []DownstreamStatus{}
-	if s.server == nil {
-		return list
-	}
-	for _, r := range s.server.Replicas() {
+	for _, r := range l.server.Replicas() {
 		list = append(list, DownstreamStatus{
 			ConnectionID: r.ConnectionID, User: r.User, Host: r.Host, TLS: r.TLS, ServerID: r.ServerID, ServerUUID: r.UUID, GTID: r.GTID,
 			Position: place(r.Position), LagBytes: notSent(r.Position, files), SentBytes: r.Bytes, Since: r.Since.UTC(),

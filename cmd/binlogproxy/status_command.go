@@ -28,7 +28,7 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return &daemonError{exitUnreachable, fmt.Errorf("no daemon answers at %s: %w", c.HTTP, err)}
+		return &codedError{exitUnreachable, fmt.Errorf("no daemon answers at %s: %w", c.HTTP, err)}
 	}
 	defer response.Body.Close()
 	var st Status
@@ -49,33 +49,27 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 }
 
 // verdict is the error whose exit code says what is wrong for good: a source that
-// has stopped, else one whose history has a gap.
+// has failed or stopped, else one whose history has a gap.
 func (st Status) verdict() error {
 	for _, s := range st.Sources {
 		if s.ExitCode != exitOK {
-			return &daemonError{s.ExitCode, fmt.Errorf("source %s has stopped: %s", s.Name, s.LastError)}
+			return &codedError{s.ExitCode, fmt.Errorf("source %s (%s): %s", s.Name, s.State, s.LastError)}
 		}
 	}
 	for _, s := range st.Sources {
 		if len(s.Gaps) > 0 {
-			return &daemonError{exitGap, fmt.Errorf("source %s: %d gaps in its history", s.Name, len(s.Gaps))}
+			return &codedError{exitGap, fmt.Errorf("source %s: %d gaps in its history", s.Name, len(s.Gaps))}
 		}
 	}
 	return nil
 }
 
-// daemonError carries the exit code of a condition in another process.
-type daemonError struct {
-	code int
-	err  error
-}
-
-func (e *daemonError) Error() string { return e.err.Error() }
-func (e *daemonError) Unwrap() error { return e.err }
-
 func printStatus(out io.Writer, st Status) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "binlogproxy %s, up %s, ready: %v\n", st.Version, time.Since(st.Started).Round(time.Second), st.Ready)
+	if !st.Reload.Successful {
+		fmt.Fprintf(w, "THE LAST RELOAD CHANGED NOTHING: %s\n", strings.ReplaceAll(st.Reload.Error, "\n", "\n  "))
+	}
 	for _, s := range st.Sources {
 		fmt.Fprintf(w, "\nsource %s\t%s\n", s.Name, s.State)
 		line := func(name, value string) {

@@ -19,20 +19,19 @@ import (
 )
 
 // upstream remembers who the source is, over restarts too, so that downstreams
-// can come back while it is away. It implements server.Upstream.
+// can come back while it is away.
 type upstream struct {
-	path    string // upstream.json
-	version string // advertised instead of the source's; "" = the source's
-	logger  *slog.Logger
-	known   atomic.Pointer[server.Identity]
+	path   string // upstream.json
+	logger *slog.Logger
+	known  atomic.Pointer[server.Identity]
 }
 
 const upstreamFile = "upstream.json"
 
 // openUpstream reads what was last known. A file that cannot be read is only
 // reported: the next connection to the source makes it anew.
-func openUpstream(dir, version string, logger *slog.Logger) (*upstream, error) {
-	u := &upstream{path: filepath.Join(dir, upstreamFile), version: version, logger: logger}
+func openUpstream(dir string, logger *slog.Logger) (*upstream, error) {
+	u := &upstream{path: filepath.Join(dir, upstreamFile), logger: logger}
 	b, err := os.ReadFile(u.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return u, nil
@@ -49,8 +48,14 @@ func openUpstream(dir, version string, logger *slog.Logger) (*upstream, error) {
 	return u, nil
 }
 
+// shownUpstream is what downstreams are told of the source. It implements server.Upstream.
+type shownUpstream struct {
+	*upstream
+	version string // instead of the source's; "" = the source's
+}
+
 // Identity gives what is known of the source; false while nothing is.
-func (u *upstream) Identity() (server.Identity, bool) {
+func (u shownUpstream) Identity() (server.Identity, bool) {
 	id := u.known.Load()
 	if id == nil {
 		return server.Identity{}, false

@@ -39,30 +39,31 @@ type HTTP struct {
 	Listen string `yaml:"listen"` // host:port; default 127.0.0.1:9851; "off": none
 }
 
-// Source is one primary that is followed, kept and served.
+// Source is one primary that is followed, kept and served. The tag reload says what
+// a change of the key does to a source that runs: see Changes.
 type Source struct {
-	Name             string        `yaml:"name"`              // folder under data-dir and label of metrics; default "main"
-	Address          string        `yaml:"address"`           // host:port of the primary; must be given
-	User             string        `yaml:"user"`              // at the primary; must be given
-	Password         SecretRef     `yaml:",inline"`           // password-file or password-env; neither: no password
-	SSLMode          dial.SSLMode  `yaml:"ssl-mode"`          // TLS to the primary: disabled, preferred, required, verify_ca, verify_identity; default verify_identity, on loopback disabled unless ssl-ca is given
-	SSLCA            string        `yaml:"ssl-ca"`            // file of the authorities that are trusted, PEM; default: the system's
-	SSLCert          string        `yaml:"ssl-cert"`          // file of our certificate, PEM, for an account with REQUIRE X509; default: none
-	SSLKey           string        `yaml:"ssl-key"`           // file of its key, PEM
-	SSLServerName    string        `yaml:"ssl-server-name"`   // name that the primary's certificate must have; default: the host in address
-	ServerID         uint32        `yaml:"server-id"`         // ours as a replica, unique among all replicas; must be given, not 0
-	ReportHost       string        `yaml:"report-host"`       // shown by SHOW REPLICAS at the primary; default: empty
-	From             string        `yaml:"from"`              // where an empty archive begins: oldest (default), newest or a file name
-	OnGap            string        `yaml:"on-gap"`            // when the primary has purged what is missing: continue (default), stop
-	Heartbeat        time.Duration `yaml:"heartbeat"`         // period asked of the primary; default 10s
-	ConnectTimeout   time.Duration `yaml:"connect-timeout"`   // default 10s
-	ReconnectMax     time.Duration `yaml:"reconnect-max"`     // longest pause between tries; default 30s
-	Listen           string        `yaml:"listen"`            // host:port where downstreams connect; default 127.0.0.1:3307; "off": none
-	ListenTLS        ListenTLS     `yaml:"listen-tls"`        // how they may or must hide what they say
-	Accounts         []Account     `yaml:"accounts"`          // who may connect there; at least one unless listen is off
-	AuthPlugin       string        `yaml:"auth-plugin"`       // that the greeting names: caching_sha2_password (default), mysql_native_password; accounts work with both
-	MaxConnections   int           `yaml:"max-connections"`   // of downstreams at once; default 1024
-	AdvertiseVersion string        `yaml:"advertise-version"` // server version in the greeting; default: the primary's
+	Name             string        `yaml:"name" reload:"new"`                   // folder under data-dir and label of metrics; default "main"
+	Address          string        `yaml:"address" reload:"reconnect"`          // host:port of the primary; must be given
+	User             string        `yaml:"user" reload:"reconnect"`             // at the primary; must be given
+	Password         SecretRef     `yaml:",inline" reload:"reconnect"`          // password-file or password-env; neither: no password
+	SSLMode          dial.SSLMode  `yaml:"ssl-mode" reload:"reconnect"`         // TLS to the primary: disabled, preferred, required, verify_ca, verify_identity; default verify_identity, on loopback disabled unless ssl-ca is given
+	SSLCA            string        `yaml:"ssl-ca" reload:"reconnect"`           // file of the authorities that are trusted, PEM; default: the system's
+	SSLCert          string        `yaml:"ssl-cert" reload:"reconnect"`         // file of our certificate, PEM, for an account with REQUIRE X509; default: none
+	SSLKey           string        `yaml:"ssl-key" reload:"reconnect"`          // file of its key, PEM
+	SSLServerName    string        `yaml:"ssl-server-name" reload:"reconnect"`  // name that the primary's certificate must have; default: the host in address
+	ServerID         uint32        `yaml:"server-id" reload:"reconnect"`        // ours as a replica, unique among all replicas; must be given, not 0
+	ReportHost       string        `yaml:"report-host" reload:"reconnect"`      // shown by SHOW REPLICAS at the primary; default: empty
+	From             string        `yaml:"from" reload:"reconnect"`             // where an empty archive begins: oldest (default), newest or a file name
+	OnGap            string        `yaml:"on-gap" reload:"reconnect"`           // when the primary has purged what is missing: continue (default), stop
+	Heartbeat        time.Duration `yaml:"heartbeat" reload:"reconnect"`        // period asked of the primary; default 10s
+	ConnectTimeout   time.Duration `yaml:"connect-timeout" reload:"reconnect"`  // default 10s
+	ReconnectMax     time.Duration `yaml:"reconnect-max" reload:"reconnect"`    // longest pause between tries; default 30s
+	Listen           string        `yaml:"listen" reload:"relisten"`            // host:port where downstreams connect; default 127.0.0.1:3307; "off": none
+	ListenTLS        ListenTLS     `yaml:"listen-tls" reload:"in-place"`        // how they may or must hide what they say
+	Accounts         []Account     `yaml:"accounts" reload:"in-place"`          // who may connect there; at least one unless listen is off
+	AuthPlugin       string        `yaml:"auth-plugin" reload:"relisten"`       // that the greeting names: caching_sha2_password (default), mysql_native_password; accounts work with both
+	MaxConnections   int           `yaml:"max-connections" reload:"relisten"`   // of downstreams at once; default 1024
+	AdvertiseVersion string        `yaml:"advertise-version" reload:"relisten"` // server version in the greeting; default: the primary's
 }
 
 // Account is a downstream's login.

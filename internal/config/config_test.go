@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ sources:
 		"data-dir: must be given", `log.level: "loud"`, `log.format: "xml"`, "http.listen", "sources[0].name", "sources[0].address",
 		"sources[0].user", "sources[0].server-id", "sources[0].heartbeat", "sources[0].on-gap", "sources[0].from", "exclude each other",
 		"sources[0].listen: must be given", "sources[1].accounts[1].user", "sources[1].accounts[2].user", "sources[2].name",
-		"sources[2].listen: 127.0.0.1:1 is also sources[1].listen", "sources[2].max-connections", "sources[2].accounts",
+		"sources[2].listen: 127.0.0.1:1 is also sources[1].listen", "sources[2].max-connections", "sources[2].server-id: 1 is also sources[1].server-id", "sources[2].accounts",
 		`sources[3].auth-plugin: "sha256_password" is not one of`,
 		`sources[1].listen-tls.mode: "perhaps"`, "sources[1].listen-tls.cert-file", "sources[1].listen-tls.key-file",
 		"sources[1].listen-tls.client-ca-file: mode", "sources[3].listen-tls.client-ca-file: must", "sources[4].listen-tls.client-ca-file: mode required",
@@ -161,5 +162,33 @@ func TestSecretsComeFromFilesAndVariables(t *testing.T) {
 	}
 	if got, err := (SecretRef{}).Read(); got != "" || err != nil || (SecretRef{}).Set() {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestEveryKeyOfASourceSaysWhatAChangeOfItTouches(t *testing.T) {
+	before := parse(t, minimal).Sources[0]
+	for _, c := range []struct {
+		edit func(*Source)
+		want Change
+		key  string
+	}{
+		{func(s *Source) {}, 0, ""},
+		{func(s *Source) { s.Address = "other:3306" }, Reconnect, "address"},
+		{func(s *Source) { s.Password.File = "f" }, Reconnect, "password"},
+		{func(s *Source) { s.Listen = "127.0.0.1:1" }, Relisten, "listen"},
+		{func(s *Source) { s.Accounts = []Account{{User: "x"}} }, InPlace, "accounts"},
+	} {
+		after := before
+		c.edit(&after)
+		change, keys := before.Changes(after)
+		if change != c.want || strings.Join(keys, " ") != c.key {
+			t.Errorf("%q: %b %q", c.key, change, keys)
+		}
+	}
+	source := reflect.TypeFor[Source]()
+	for i := range source.NumField() {
+		if _, ok := changes[source.Field(i).Tag.Get("reload")]; !ok {
+			t.Errorf("%s has no tag reload that Changes knows", source.Field(i).Name)
+		}
 	}
 }

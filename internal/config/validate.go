@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 		errs.add("sources: at least one is needed (flags: --source and its neighbours)")
 	}
 	names := map[string]bool{}
+	ids := map[string]string{}
 	listens := map[string]string{c.HTTP.Listen: "http.listen"}
 	for i := range c.Sources {
 		s := &c.Sources[i]
@@ -37,6 +38,11 @@ func (c *Config) Validate() error {
 			errs.add("%s.name: %q is there twice", key, s.Name)
 		}
 		names[s.Name] = true
+		id := s.Address + " " + strconv.FormatUint(uint64(s.ServerID), 10)
+		if other, taken := ids[id]; taken {
+			errs.add("%s.server-id: %d is also %s, at the same address", key, s.ServerID, other)
+		}
+		ids[id] = key + ".server-id"
 		if other, taken := listens[s.Listen]; taken && s.Listen != Off && !strings.HasSuffix(s.Listen, ":0") {
 			errs.add("%s.listen: %s is also %s", key, s.Listen, other)
 		}
