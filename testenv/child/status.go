@@ -11,6 +11,7 @@ import (
 // Status is the part of /status that programs here look at.
 type Status struct {
 	Sources []struct {
+		Name       string `json:"name"`
 		State      string `json:"state"`
 		Durable    string `json:"durable"` // FILE:OFFSET
 		LagBytes   int64  `json:"lag_bytes"`
@@ -54,6 +55,22 @@ func (d *Daemon) WaitDurable(ctx context.Context, end string) error {
 		var st Status
 		err := d.Status(ctx, &st)
 		return err == nil && len(st.Sources) == 1 && st.Sources[0].Durable == end
+	})
+}
+
+// WaitDurableOf waits until the log of the source name is durable up to FILE:OFFSET.
+func (d *Daemon) WaitDurableOf(ctx context.Context, name, end string) error {
+	return d.WaitFor(ctx, name+" at "+end, func() bool {
+		var st Status
+		if d.Status(ctx, &st) != nil {
+			return false
+		}
+		for _, s := range st.Sources {
+			if s.Name == name {
+				return s.Durable == end
+			}
+		}
+		return false
 	})
 }
 

@@ -1,9 +1,10 @@
 // Command torture kills and cuts everything at random under load, and proves that
 // not one byte was lost, doubled or moved: binlogproxy dies by SIGKILL again and
-// again, some of the times while it seals a file; its connections on both sides
-// are cut, that to the source being TLS; the source is killed too, and changes between
-// files with and without checksums. At the end every binlog file is compared with
-// the primary's own, and the tables of a replica behind the proxy with the primary's.
+// again, some of the times while it seals a file; it follows two sources, and its
+// connections on both sides, all of them TLS, are cut; the sources are killed too, and
+// change between files with and without checksums. At the end every binlog file is
+// compared with the primary's own, and the tables of a replica behind the proxy with
+// the primary's.
 //
 // The seed is printed; with -seed the same choices are made again. (When things
 // happen also depends on the machine.)

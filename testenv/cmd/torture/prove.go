@@ -7,49 +7,58 @@ import (
 	"os"
 	"time"
 
-	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/child"
 	"github.com/binlogproxy/binlogproxy/testenv/proof"
 )
 
-// prove waits until the daemon and the replica have everything, and compares.
+// prove waits until the daemon and the replicas have everything, and compares.
 func (b *bench) prove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	b.upstream.Heal()
-	b.downstream.Heal()
-	set, err := b.primary.GTIDExecuted(ctx)
+	for _, p := range b.pairs {
+		if err := p.prove(ctx, b.proxy); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (p *pair) prove(ctx context.Context, proxy *child.Daemon) error {
+	p.upstream.Heal()
+	p.downstream.Heal()
+	set, err := p.primary.GTIDExecuted(ctx)
 	if err != nil {
 		return err
 	}
-	say("the replica catches up")
-	if err := b.replica.WaitForGTIDs(ctx, set); err != nil {
-		return fmt.Errorf("%w\n%s", err, b.proxy.Tail())
+	say("the replica of %s catches up", p.name)
+	if err := p.replica.WaitForGTIDs(ctx, set); err != nil {
+		return fmt.Errorf("%w\n%s", err, proxy.Tail())
 	}
-	end, err := proof.End(ctx, b.primary)
+	end, err := proof.End(ctx, p.primary)
 	if err != nil {
 		return err
 	}
-	if err := b.proxy.WaitDurable(ctx, end); err != nil {
+	if err := proxy.WaitDurableOf(ctx, p.name, end); err != nil {
 		return err
 	}
-	dir, err := proof.TimelineDir(b.proxy.SourceDir())
+	dir, err := proof.TimelineDir(p.dir)
 	if err != nil {
 		return err
 	}
-	table, err := proof.Files(ctx, b.primary, dir)
+	table, err := proof.Files(ctx, p.primary, dir)
 	if err != nil {
 		return err
 	}
-	ours, err := b.replica.GTIDExecuted(ctx)
+	ours, err := p.replica.GTIDExecuted(ctx)
 	if err != nil {
 		return err
 	}
 	table = append(table, proof.GTIDs("gtid_executed of the replica", ours, set))
-	tables, err := proof.Tables(ctx, b.primary, b.replica)
+	tables, err := proof.Tables(ctx, p.primary, p.replica)
 	if err != nil {
 		return err
 	}
-	ledger, err := proof.Ledger(ctx, b.primary, b.replica, "workload.ledger")
+	ledger, err := proof.Ledger(ctx, p.primary, p.replica, "workload.ledger")
 	if err != nil {
 		return err
 	}
@@ -67,22 +76,11 @@ func (b *bench) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var errs []error
-	if b.load != nil {
-		errs = append(errs, b.load.Stop())
-	}
 	if b.proxy != nil {
 		errs = append(errs, b.proxy.Close())
 	}
-	if b.upstream != nil {
-		b.upstream.Close()
-	}
-	if b.downstream != nil {
-		b.downstream.Close()
-	}
-	for _, m := range []*testenv.MySQL{b.primary, b.replica} {
-		if m != nil {
-			errs = append(errs, m.Terminate(ctx))
-		}
+	for _, p := range b.pairs {
+		errs = append(errs, p.close(ctx))
 	}
 	if b.dataDir != "" {
 		errs = append(errs, os.RemoveAll(b.dataDir))

@@ -5,33 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
 	"github.com/binlogproxy/binlogproxy/testenv/faultproxy"
-	"github.com/binlogproxy/binlogproxy/testenv/proof"
-	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
 
-// bench is everything that a torture run consists of: the daemon follows the
-// primary, and the replica follows the daemon, each through a fault proxy.
+// bench is everything that a torture run consists of: two pairs behind one daemon.
 type bench struct {
-	options          options
-	random           *rand.Rand
-	primary, replica *testenv.MySQL
-	upstream         *faultproxy.Proxy // between the primary and the daemon
-	downstream       *faultproxy.Proxy // between the daemon and the replica
-	proxy            *child.Daemon
-	dataDir          string
-	load             *workload.Load
+	options options
+	random  *rand.Rand
+	pairs   []*pair
+	proxy   *child.Daemon
+	dataDir string
 
-	kills, sealing, sourceKills, cuts, rotations, checksums int
+	kills, sealing, sourceKills, cuts, checksums int
 }
 
 // bigBytes is the size of the big transactions.
@@ -55,70 +46,66 @@ func torture(ctx context.Context, o options) (err error) {
 	if err := b.untilEnough(ctx); err != nil {
 		return err
 	}
-	if err := b.load.Stop(); err != nil {
-		return err
+	for _, p := range b.pairs {
+		if err := p.load.Stop(); err != nil {
+			return err
+		}
 	}
-	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of the source; %d changes of the checksum; %d connections cut before the proxy, %d behind it",
-		b.load.Transactions.Load(), b.load.Big.Load(), bigBytes>>20, b.load.Errors.Load(), b.kills, b.sealing, b.sourceKills, b.checksums, b.upstream.Cuts(), b.downstream.Cuts())
+	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of a source; %d changes of the checksum; %d connections cut before the proxy, %d behind it",
+		b.sum((*pair).transactions), b.sum((*pair).big), bigBytes>>20, b.sum((*pair).errors), b.kills, b.sealing, b.sourceKills, b.checksums, b.sum((*pair).cutsBefore), b.sum((*pair).cutsBehind))
 	return b.prove(ctx)
 }
+
+// sum adds up a number of all pairs.
+func (b *bench) sum(of func(*pair) int) (n int) {
+	for _, p := range b.pairs {
+		n += of(p)
+	}
+	return n
+}
+
+// any is one of the pairs.
+func (b *bench) any() *pair { return b.pairs[b.random.IntN(len(b.pairs))] }
 
 func (b *bench) start(ctx context.Context) error {
 	if err := testenv.Setup(ctx); err != nil {
 		return err
 	}
 	var err error
-	if b.primary, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{Name: "primary", Args: []string{"--max-binlog-size=4M", "--max-connections=300", "--binlog-cache-size=4M", "--innodb-flush-log-at-trx-commit=2"}}); err != nil {
-		return err
-	}
-	if b.replica, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{Name: "replica", Args: []string{"--read-only=ON", "--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0"}}); err != nil {
-		return err
-	}
-	if b.upstream, err = faultproxy.Start(b.primary.Addr()); err != nil {
-		return err
-	}
 	if b.dataDir, err = os.MkdirTemp("", "binlogproxy-torture-"); err != nil {
 		return err
 	}
-	authority := filepath.Join(b.dataDir, "source-ca.pem")
-	if err := b.writeAuthority(ctx, authority); err != nil {
+	for _, name := range []string{"one", "two"} {
+		p := &pair{name: name, dir: filepath.Join(b.dataDir, name)}
+		b.pairs = append(b.pairs, p)
+		if err := p.open(ctx, b.dataDir); err != nil {
+			return err
+		}
+	}
+	file := filepath.Join(b.dataDir, "binlogproxy.yaml")
+	if err := os.WriteFile(file, []byte(b.config()), 0o600); err != nil {
 		return err
 	}
-	if b.proxy, err = child.New(child.Options{
-		Binary: b.options.binary, DataDir: b.dataDir, Source: b.upstream.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword,
-		Args: []string{"--heartbeat=1s", "--ssl-mode=verify_ca", "--ssl-ca=" + authority},
-	}); err != nil {
-		return err
-	}
-	if b.downstream, err = faultproxy.Start(b.proxy.Listen()); err != nil {
+	if b.proxy, err = child.New(child.Options{Binary: b.options.binary, DataDir: b.dataDir, ConfigFile: file, Password: testenv.ReplicationPassword}); err != nil {
 		return err
 	}
 	if err := b.startProxy(ctx); err != nil {
 		return err
 	}
-	if b.load, err = workload.Start(ctx, b.primary.DB(), workload.Options{
-		Seed: b.options.seed, Workers: 6, BigEvery: min(300, 100+20*b.options.kills), BigBytes: bigBytes, Flush: 40, DDL: true, Formats: true, KeepOn: true,
-	}); err != nil {
-		return err
+	for i, p := range b.pairs {
+		if err := p.run(ctx, b.options.seed+uint64(i), min(300, 100+20*b.options.kills)); err != nil {
+			return err
+		}
 	}
-	host, port, err := net.SplitHostPort(b.downstream.Addr())
-	if err != nil {
-		return err
-	}
-	spec := testenv.SourceSpec{Host: host, AutoPosition: true, HeartbeatSeconds: 1, RetryCount: 1 << 20}
-	if spec.Port, err = strconv.Atoi(port); err != nil {
-		return err
-	}
-	return b.replica.ReplicateFrom(ctx, spec)
+	return nil
 }
 
-// writeAuthority copies the certificate of the authority that the primary's is of.
-func (b *bench) writeAuthority(ctx context.Context, path string) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+func (b *bench) config() string {
+	text := "sources:\n"
+	for i, p := range b.pairs {
+		text += p.config(4242 + i)
 	}
-	return errors.Join(b.primary.ReadFile(ctx, testenv.AuthorityPath, f), f.Close())
+	return text
 }
 
 // startProxy starts the daemon and waits until it receives again.
@@ -157,9 +144,9 @@ func (b *bench) round(ctx context.Context) error {
 	return b.startProxy(ctx)
 }
 
-// changeChecksum makes the primary write its next file without checksums, or with.
+// changeChecksum makes a primary write its next file without checksums, or with.
 func (b *bench) changeChecksum(ctx context.Context) error {
-	_, err := b.primary.DB().ExecContext(ctx, "SET GLOBAL binlog_checksum = "+[]string{"NONE", "CRC32"}[b.checksums%2])
+	_, err := b.any().primary.DB().ExecContext(ctx, "SET GLOBAL binlog_checksum = "+[]string{"NONE", "CRC32"}[b.checksums%2])
 	b.checksums++
 	return err
 }
@@ -177,11 +164,15 @@ func (b *bench) kill(when string) error {
 		return err
 	}
 	b.kills++
-	begun, sealed, err := b.catalog()
-	if err != nil {
-		return err
+	hit := false
+	for _, p := range b.pairs {
+		begun, sealed, err := p.catalog()
+		if err != nil {
+			return err
+		}
+		hit = hit || begun-sealed > 1 // the open file, and one more
 	}
-	if begun-sealed > 1 { // the open file, and one more
+	if hit {
 		b.sealing++
 		when += ", within a sealing"
 	}
@@ -193,13 +184,14 @@ func (b *bench) kill(when string) error {
 // predecessor is being sealed. What the catalog says afterwards decides whether
 // that was hit.
 func (b *bench) killWhileSealing(ctx context.Context) error {
-	before, _, err := b.catalog()
+	p := b.any()
+	before, _, err := p.catalog()
 	if err != nil {
 		return err
 	}
 	limit := time.Now().Add(20 * time.Second)
 	for {
-		now, _, err := b.catalog()
+		now, _, err := p.catalog()
 		if err != nil {
 			return err
 		}
@@ -213,25 +205,13 @@ func (b *bench) killWhileSealing(ctx context.Context) error {
 	return b.kill("at a rotation")
 }
 
-// catalog counts the files that were begun and those that were sealed.
-func (b *bench) catalog() (begun, sealed int, err error) {
-	dir, err := proof.TimelineDir(b.proxy.SourceDir())
-	if err != nil {
-		return 0, 0, err
-	}
-	text, err := os.ReadFile(dir + "/catalog")
-	if err != nil {
-		return 0, 0, err
-	}
-	return strings.Count(string(text), `"begin":`), strings.Count(string(text), `"sealed":`), nil
-}
-
 // cut ends connections, now or when some more bytes have passed; on one side and
 // the next time on the other.
 func (b *bench) cut() {
-	side := b.upstream
+	p := b.any()
+	side := p.upstream
 	if b.cuts%2 == 1 {
-		side = b.downstream
+		side = p.downstream
 	}
 	b.cuts++
 	switch b.random.IntN(3) {
@@ -246,11 +226,12 @@ func (b *bench) cut() {
 
 func (b *bench) killSource(ctx context.Context) error {
 	b.sourceKills++
-	say("kill %d of the source", b.sourceKills)
-	if err := b.primary.Kill(ctx); err != nil {
+	p := b.any()
+	say("kill %d of a source: %s", b.sourceKills, p.name)
+	if err := p.primary.Kill(ctx); err != nil {
 		return err
 	}
-	return b.primary.Start(ctx)
+	return p.primary.Start(ctx)
 }
 
 // enoughLimit is how long the load may go on after the last kill.
@@ -262,14 +243,9 @@ func (b *bench) untilEnough(ctx context.Context) error {
 	say("the load goes on until there were %d rotations, a transaction of %d MiB and cut connections on both sides", b.options.rotations, bigBytes>>20)
 	limit := time.Now().Add(enoughLimit)
 	for {
-		files, err := b.primary.BinlogFiles(ctx)
-		if err != nil {
-			return err
-		}
-		b.rotations = len(files) - 1
-		for _, side := range []*faultproxy.Proxy{b.upstream, b.downstream} {
-			if side.Cuts() == 0 {
-				side.Cut(true)
+		for _, p := range b.pairs {
+			if err := p.look(ctx); err != nil {
+				return err
 			}
 		}
 		missed := b.missed()
@@ -295,10 +271,11 @@ func (b *bench) missed() error {
 		{"kills of the proxy", b.kills, b.options.kills},
 		{"kills within a sealing", b.sealing, b.options.sealing},
 		{"kills of the source", b.sourceKills, b.options.sourceKills},
-		{"rotations", b.rotations, b.options.rotations},
-		{"cut connections before the proxy", b.upstream.Cuts(), 1},
-		{"cut connections behind the proxy", b.downstream.Cuts(), 1},
-		{"big transactions", int(b.load.Big.Load()), 1},
+		{"rotations", b.sum((*pair).rotated), b.options.rotations},
+		{"changes of the checksum", b.checksums, 1},
+		{"cut connections before the proxy", b.sum((*pair).cutsBefore), len(b.pairs)},
+		{"cut connections behind the proxy", b.sum((*pair).cutsBehind), len(b.pairs)},
+		{"big transactions", b.sum((*pair).big), 1},
 	} {
 		if c.have < c.due {
 			errs = append(errs, fmt.Errorf("%s: %d of %d", c.what, c.have, c.due))
