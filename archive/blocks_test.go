@@ -42,6 +42,9 @@ func TestFlippedBitWithoutChecksumsIsNotServed(t *testing.T) {
 func TestReadersDoWithoutTheIndex(t *testing.T) {
 	h := smallHistory(72, replication.ChecksumCRC32, 2, 60)
 	l, fsys := received(t, h)
+	for changed := l.Changed(); !l.Files()[0].Sealed; changed = l.Changed() { // the sealer reads the index too
+		<-changed
+	}
 	name := memDir + "/" + timelineName + "/" + h.files[0].name + ".idx"
 	overwrite(t, fsys, name, 60, []byte{0xff, 0xff})
 	checkRead(t, l, h)
