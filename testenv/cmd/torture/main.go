@@ -2,9 +2,9 @@
 // not one byte was lost, doubled or moved: binlogproxy dies by SIGKILL again and
 // again, some of the times while it seals a file; it follows two sources, and its
 // connections on both sides, all of them TLS, are cut; the sources are killed too, and
-// change between files with and without checksums. At the end every binlog file is
-// compared with the primary's own, and the tables of a replica behind the proxy with
-// the primary's.
+// change between files with and without checksums; SIGHUP takes a source away and gives
+// it back changed. At the end every binlog file is compared with the primary's own,
+// and the tables of a replica behind the proxy with the primary's.
 //
 // The seed is printed; with -seed the same choices are made again. (When things
 // happen also depends on the machine.)

@@ -22,6 +22,8 @@ import (
 type pair struct {
 	name             string // of the source in the daemon's configuration
 	dir              string // of its log
+	serverID         int    // the daemon's, there
+	heartbeat        int    // seconds, 1 or 2
 	primary, replica *testenv.MySQL
 	upstream         *faultproxy.Proxy // between the primary and the daemon
 	downstream       *faultproxy.Proxy // between the daemon and the replica
@@ -70,7 +72,7 @@ func (p *pair) copyFile(ctx context.Context, name, to string) error {
 }
 
 // config is the source's entry in the daemon's configuration.
-func (p *pair) config(serverID int) string {
+func (p *pair) config() string {
 	return fmt.Sprintf(`  - name: %s
     address: %s
     user: %s
@@ -78,11 +80,11 @@ func (p *pair) config(serverID int) string {
     ssl-mode: verify_ca
     ssl-ca: %s
     server-id: %d
-    heartbeat: 1s
+    heartbeat: %ds
     listen: %s
     listen-tls: {mode: required, cert-file: %s, key-file: %s}
     accounts: [{user: %s, password-env: BINLOGPROXY_LISTEN_PASSWORD}]
-`, p.name, p.upstream.Addr(), testenv.ReplicationUser, p.ca, serverID, p.listen, p.cert, p.key, testenv.ReplicationUser)
+`, p.name, p.upstream.Addr(), testenv.ReplicationUser, p.ca, p.serverID, p.heartbeat, p.listen, p.cert, p.key, testenv.ReplicationUser)
 }
 
 // run begins the load and the replica.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
@@ -22,7 +23,7 @@ type bench struct {
 	proxy   *child.Daemon
 	dataDir string
 
-	kills, sealing, sourceKills, cuts, checksums int
+	kills, sealing, sourceKills, cuts, checksums, reloads int
 }
 
 // bigBytes is the size of the big transactions.
@@ -51,8 +52,8 @@ func torture(ctx context.Context, o options) (err error) {
 			return err
 		}
 	}
-	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of a source; %d changes of the checksum; %d connections cut before the proxy, %d behind it",
-		b.sum((*pair).transactions), b.sum((*pair).big), bigBytes>>20, b.sum((*pair).errors), b.kills, b.sealing, b.sourceKills, b.checksums, b.sum((*pair).cutsBefore), b.sum((*pair).cutsBehind))
+	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of a source; %d changes of the checksum; %d reloads; %d connections cut before the proxy, %d behind it",
+		b.sum((*pair).transactions), b.sum((*pair).big), bigBytes>>20, b.sum((*pair).errors), b.kills, b.sealing, b.sourceKills, b.checksums, b.reloads, b.sum((*pair).cutsBefore), b.sum((*pair).cutsBehind))
 	return b.prove(ctx)
 }
 
@@ -75,18 +76,17 @@ func (b *bench) start(ctx context.Context) error {
 	if b.dataDir, err = os.MkdirTemp("", "binlogproxy-torture-"); err != nil {
 		return err
 	}
-	for _, name := range []string{"one", "two"} {
-		p := &pair{name: name, dir: filepath.Join(b.dataDir, name)}
+	for i, name := range []string{"one", "two"} {
+		p := &pair{name: name, dir: filepath.Join(b.dataDir, name), serverID: 4242 + i, heartbeat: 1}
 		b.pairs = append(b.pairs, p)
 		if err := p.open(ctx, b.dataDir); err != nil {
 			return err
 		}
 	}
-	file := filepath.Join(b.dataDir, "binlogproxy.yaml")
-	if err := os.WriteFile(file, []byte(b.config()), 0o600); err != nil {
+	if err := b.configure(b.pairs...); err != nil {
 		return err
 	}
-	if b.proxy, err = child.New(child.Options{Binary: b.options.binary, DataDir: b.dataDir, ConfigFile: file, Password: testenv.ReplicationPassword}); err != nil {
+	if b.proxy, err = child.New(child.Options{Binary: b.options.binary, DataDir: b.dataDir, ConfigFile: b.configFile(), Password: testenv.ReplicationPassword}); err != nil {
 		return err
 	}
 	if err := b.startProxy(ctx); err != nil {
@@ -100,12 +100,28 @@ func (b *bench) start(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) config() string {
+func (b *bench) configFile() string { return filepath.Join(b.dataDir, "binlogproxy.yaml") }
+
+// configure writes a configuration with some of the sources.
+func (b *bench) configure(pairs ...*pair) error {
 	text := "sources:\n"
-	for i, p := range b.pairs {
-		text += p.config(4242 + i)
+	for _, p := range pairs {
+		text += p.config()
 	}
-	return text
+	return os.WriteFile(b.configFile(), []byte(text), 0o600)
+}
+
+// reload takes a source away, at times, and gives it back changed.
+func (b *bench) reload(ctx context.Context) error {
+	b.reloads++
+	i := b.random.IntN(len(b.pairs))
+	if b.random.IntN(2) == 0 {
+		if err := errors.Join(b.configure(b.pairs[1-i]), syscall.Kill(b.proxy.PID(), syscall.SIGHUP), pause(ctx, time.Duration(b.random.IntN(300))*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	b.pairs[i].heartbeat = 3 - b.pairs[i].heartbeat
+	return errors.Join(b.configure(b.pairs...), syscall.Kill(b.proxy.PID(), syscall.SIGHUP))
 }
 
 // startProxy starts the daemon and waits until it receives again.
@@ -129,6 +145,11 @@ func (b *bench) round(ctx context.Context) error {
 	}
 	if b.kills%3 == 0 {
 		if err := b.changeChecksum(ctx); err != nil {
+			return err
+		}
+	}
+	if b.random.IntN(4) == 0 {
+		if err := b.reload(ctx); err != nil {
 			return err
 		}
 	}
