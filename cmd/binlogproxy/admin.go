@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -26,8 +27,9 @@ func newAdmin(listen string, d *daemon) (*admin, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(d.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /status", d.serveStatus)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { answer(w, r, "livez", []check{{name: "ping"}}) })
 	mux.HandleFunc("GET /readyz", d.serveReady)
+	mux.HandleFunc("GET /readyz/{source}", d.serveReady)
 	return &admin{listener, &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
@@ -61,21 +63,57 @@ func (d *daemon) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// serveReady answers 200 when every source is followed and well, else 503 with
-// a line for each that is not.
-func (d *daemon) serveReady(w http.ResponseWriter, _ *http.Request) {
-	st := d.status()
-	if !st.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	for _, s := range st.Sources {
-		word := "ok"
-		if !s.Ready {
-			word = s.State
-			if s.LastError != "" {
-				word += ": " + s.LastError
-			}
+// check is one line of an answer in the manner of Kubernetes; "" as problem is none.
+type check struct{ name, problem string }
+
+// serveReady answers 200 when every source is followed and well, or the one in the
+// path, else 503.
+func (d *daemon) serveReady(w http.ResponseWriter, r *http.Request) {
+	var checks []check
+	only := r.PathValue("source")
+	for _, s := range d.status().Sources {
+		if only == "" || s.Name == only {
+			checks = append(checks, check{"source " + s.Name, s.problem()})
 		}
-		fmt.Fprintf(w, "source %s: %s\n", s.Name, word)
 	}
+	if only != "" && len(checks) == 0 {
+		http.Error(w, "no source has this name", http.StatusNotFound)
+		return
+	}
+	answer(w, r, "readyz", checks)
+}
+
+// problem is why a source is not ready, "" when it is.
+func (s *SourceStatus) problem() string {
+	switch {
+	case s.Ready:
+		return ""
+	case s.Stalled:
+		return "the disk is full"
+	case s.LastError != "":
+		return s.State + ": " + strings.ReplaceAll(s.LastError, "\n", "; ")
+	}
+	return s.State
+}
+
+// answer says 200 if all checks are well, else 503, with a line for each where one is
+// not or the client has asked for ?verbose.
+func answer(w http.ResponseWriter, r *http.Request, name string, checks []check) {
+	var lines strings.Builder
+	verdict := "passed"
+	for _, c := range checks {
+		if c.problem == "" {
+			fmt.Fprintf(&lines, "[+]%s ok\n", c.name)
+			continue
+		}
+		verdict = "failed"
+		fmt.Fprintf(&lines, "[-]%s failed: %s\n", c.name, c.problem)
+	}
+	if verdict == "failed" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	} else if !r.URL.Query().Has("verbose") {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	fmt.Fprintf(w, "%s%s check %s\n", lines.String(), name, verdict)
 }

@@ -121,14 +121,16 @@ func yamlKeys(of reflect.Type) []string {
 	return keys
 }
 
-func TestTheExampleConfigurationIsValid(t *testing.T) {
-	c, err := config.Load("../../examples/binlogproxy.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.FillDefaults()
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
+func TestTheExampleConfigurationsAreValid(t *testing.T) {
+	for _, name := range []string{"binlogproxy.yaml", "several-sources.yaml"} {
+		c, err := config.Load("../../examples/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.FillDefaults()
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
@@ -56,6 +60,53 @@ const (
 // configuration merges file, environment and flags, fills in defaults and checks
 // everything. Its errors are usageErrors.
 func (f *runFlags) configuration() (*config.Config, error) {
+	c, err := f.merged()
+	if err != nil {
+		return nil, err
+	}
+	c.FillDefaults()
+	if err := errors.Join(unknownVariables(c, os.Environ()), c.Validate()); err != nil {
+		return nil, &usageError{fmt.Errorf("configuration:\n%w", err)}
+	}
+	return c, nil
+}
+
+// unknownVariables reports the variables of the environment that are probably meant
+// for us and misspelt. Others with our prefix are not ours: Kubernetes sets some for
+// a service of our name, and the configuration may name some for passwords.
+func unknownVariables(c *config.Config, environment []string) error {
+	const prefix = "BINLOGPROXY_"
+	known := []string{passwordVariable, listenPasswordVariable}
+	flags := reflect.TypeFor[runFlags]()
+	for i := range flags.NumField() {
+		known = append(known, flags.Field(i).Tag.Get("env"))
+	}
+	allowed := slices.Clone(known)
+	for _, s := range c.Sources {
+		allowed = append(allowed, s.Password.Env)
+		for _, a := range s.Accounts {
+			allowed = append(allowed, a.Password.Env)
+		}
+	}
+	for i, k := range known {
+		known[i] = strings.TrimPrefix(k, prefix)
+	}
+	var mistakes []error
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		ours, found := strings.CutPrefix(name, prefix)
+		if !found || slices.Contains(allowed, name) {
+			continue
+		}
+		if meant := config.Suggest(ours, known); meant != "" {
+			mistakes = append(mistakes, fmt.Errorf("environment: unknown variable %s, did you mean %s%s?", name, prefix, meant))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// merged is what file, environment and flags say together, unchecked.
+func (f *runFlags) merged() (*config.Config, error) {
 	c := &config.Config{}
 	if f.Config != "" {
 		var err error
@@ -65,10 +116,6 @@ func (f *runFlags) configuration() (*config.Config, error) {
 	}
 	if err := f.apply(c); err != nil {
 		return nil, &usageError{err}
-	}
-	c.FillDefaults()
-	if err := c.Validate(); err != nil {
-		return nil, &usageError{fmt.Errorf("configuration:\n%w", err)}
 	}
 	return c, nil
 }

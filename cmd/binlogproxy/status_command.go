@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +14,7 @@ import (
 )
 
 type statusCommand struct {
+	Sources []string      `arg:"" optional:"" help:"Show these in full; without, several are shown as a table." placeholder:"SOURCE"`
 	HTTP    string        `name:"http" help:"Address of the daemon's HTTP listener." default:"127.0.0.1:9851" placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
 	Format  string        `help:"text or json." enum:"text,json" default:"text"`
 	Timeout time.Duration `help:"How long to wait for an answer." default:"5s"`
@@ -35,12 +37,15 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<20)).Decode(&st); err != nil {
 		return fmt.Errorf("the answer of %s is not a status: %w", c.HTTP, err)
 	}
+	if st.Sources, err = chosen(st.Sources, c.Sources); err != nil {
+		return err
+	}
 	if c.Format == "json" {
 		encoder := json.NewEncoder(s.out)
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(st)
 	} else {
-		err = printStatus(s.out, st)
+		err = printStatus(s.out, st, len(st.Sources) == 1 || len(c.Sources) > 0)
 	}
 	if err != nil {
 		return err
@@ -64,11 +69,51 @@ func (st Status) verdict() error {
 	return nil
 }
 
-func printStatus(out io.Writer, st Status) error {
+// chosen are the sources of some names, all where there are none.
+func chosen(all []SourceStatus, names []string) ([]SourceStatus, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var some []SourceStatus
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s SourceStatus) bool { return s.Name == name })
+		if i < 0 {
+			return nil, &usageError{fmt.Errorf("the daemon has no source %q", name)}
+		}
+		some = append(some, all[i])
+	}
+	return some, nil
+}
+
+// printTable shows each source in a line, and what is wrong with it below.
+func printTable(w io.Writer, sources []SourceStatus) {
+	fmt.Fprint(w, "\nSOURCE\tSTATE\tREADY\tDURABLE\tLAG\tDUMPS\tGAPS\tLISTEN\n")
+	for _, s := range sources {
+		ready, lag := "no", "-"
+		if s.Ready {
+			ready = "yes"
+		}
+		if s.LagBytes >= 0 {
+			lag = strconv.FormatInt(s.LagBytes, 10)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", s.Name, s.State, ready, s.Durable, lag, len(s.Downstream), len(s.Gaps), s.Listen)
+	}
+	for _, s := range sources {
+		if problem := s.problem(); problem != "" {
+			fmt.Fprintf(w, "\n%s: %s\n", s.Name, problem)
+		}
+	}
+}
+
+func printStatus(out io.Writer, st Status, full bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "binlogproxy %s, up %s, ready: %v\n", st.Version, time.Since(st.Started).Round(time.Second), st.Ready)
 	if !st.Reload.Successful {
 		fmt.Fprintf(w, "THE LAST RELOAD CHANGED NOTHING: %s\n", strings.ReplaceAll(st.Reload.Error, "\n", "\n  "))
+	}
+	if !full {
+		printTable(w, st.Sources)
+		return w.Flush()
 	}
 	for _, s := range st.Sources {
 		fmt.Fprintf(w, "\nsource %s\t%s\n", s.Name, s.State)

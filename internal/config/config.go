@@ -130,18 +130,22 @@ func Parse(r io.Reader) (*Config, error) {
 
 // plainWords says in the operator's words what the YAML library says in Go's.
 func plainWords(err error) error {
-	text := err.Error()
+	text := unknownKey.ReplaceAllStringFunc(err.Error(), func(text string) string {
+		parts := unknownKey.FindStringSubmatch(text)
+		return `unknown key "` + parts[1] + `"` + DidYouMean(parts[1], keysOf(parts[2]))
+	})
 	for _, r := range plain {
 		text = r.goes.ReplaceAllString(text, r.plain)
 	}
 	return errors.New(text)
 }
 
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type config\.(\w+)`)
+
 var plain = []struct {
 	goes  *regexp.Regexp
 	plain string
 }{
-	{regexp.MustCompile(`field (\S+) not found in type config\.\w+`), `unknown key "$1"`},
 	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into time\\.Duration"), `"$1" is not a time such as 10s`},
 	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into u?int\\d*"), `"$1" is not a number that fits`},
 	{regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into bool"), `"$1" is neither true nor false`},

@@ -118,15 +118,19 @@ func TestACertificateAloneRequiresTLS(t *testing.T) {
 
 func TestYAMLThatCannotBeReadIsExplainedWithoutGo(t *testing.T) {
 	for text, want := range map[string]string{
-		"suorces: []":                          `line 1: unknown key "suorces"`,
-		"sources: [{heartbeat: 10}]":           `"10" is not a time such as 10s`,
-		"sources: [{server-id: many}]":         `"many" is not a number`,
-		"sources: [{server-id: 4294967296}]":   `"4294967296" is not a number that fits`,
-		"exit-on-stop: perhaps":                `"perhaps" is neither true nor false`,
-		"sources: bogus":                       "missing",
-		"data-dir: /a\n---\ndata-dir: /b\n":    "second document",
-		"data-dir: /a\ndata-dir: /b\n":         "already defined",
-		"sources: [{password: secret-canary}]": "unknown key",
+		"suorces: []":                            `line 1: unknown key "suorces", did you mean "sources"?`,
+		"sources: [{pasword-file: f}]":           `unknown key "pasword-file", did you mean "password-file"?`,
+		"sources: [{accounts: [{usr: f}]}]":      `unknown key "usr", did you mean "user"?`,
+		"sources: [{listen-tls: {certfile: f}}]": `unknown key "certfile", did you mean "cert-file"?`,
+		"http: {port: 1}":                        `unknown key "port"`,
+		"sources: [{heartbeat: 10}]":             `"10" is not a time such as 10s`,
+		"sources: [{server-id: many}]":           `"many" is not a number`,
+		"sources: [{server-id: 4294967296}]":     `"4294967296" is not a number that fits`,
+		"exit-on-stop: perhaps":                  `"perhaps" is neither true nor false`,
+		"sources: bogus":                         "missing",
+		"data-dir: /a\n---\ndata-dir: /b\n":      "second document",
+		"data-dir: /a\ndata-dir: /b\n":           "already defined",
+		"sources: [{password: secret-canary}]":   "unknown key",
 	} {
 		_, err := Parse(strings.NewReader(text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "config.") || strings.Contains(err.Error(), "canary") {
