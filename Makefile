@@ -13,7 +13,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test test-large demo torture hostile faults sabotage lint fmt fuzz bench bench-full clean
+.PHONY: help build setup test test-large demo torture hostile faults sabotage lint fmt fuzz bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,12 +41,9 @@ faults: build ## Power cuts, a full disk, and one that fails at every STEP-th op
 	@testenv/setup/setup.sh faults
 	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) -step $(STEP) $(if $(SEED),-seed $(SEED))
 
-bench: setup build ## Measure against mysqld, mysqlbinlog and go-mysql, in at most 15 minutes: ARGS=
+bench: setup ## Measure receiving against mysqlbinlog, a replica and go-mysql, in at most 15 minutes: ARGS=
 	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench
-	$(BIN)/bench -binary $(BIN)/binlogproxy $(ARGS)
-
-bench-full: ARGS += -full
-bench-full: bench ## Also what takes longer: the disk, events of 1 GiB, 10,000 connects
+	$(BIN)/bench $(ARGS)
 
 hostile: setup build ## Clients that never read, and 10,000 that say nothing, beside good ones: MINUTES=10
 	$(GO) run ./testenv/cmd/hostile -binary $(BIN)/binlogproxy -minutes $(MINUTES)

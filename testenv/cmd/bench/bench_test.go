@@ -56,3 +56,47 @@ func TestMeasureReceiving(t *testing.T) {
 		t.Errorf("%v, %v", figures, err)
 	}
 }
+
+// BenchmarkReceive is the receiver in this process, for profiles of it; the figure
+// CPU-s/GiB leaves the sealing out.
+func BenchmarkReceive(b *testing.B) {
+	testenv.RequireDocker(b)
+	for _, k := range []kind{
+		{name: small, rows: 1, valueBytes: 200, size: 256 << 20},
+		{name: large, rows: 100, valueBytes: 8000, size: 512 << 20},
+	} {
+		b.Run("event="+k.name, func(b *testing.B) {
+			root, err := os.MkdirTemp("/dev/shm", "binlogproxy-bench-")
+			if err != nil {
+				b.Skip(err)
+			}
+			defer os.RemoveAll(root)
+			s, err := startSource(b.Context(), root, k)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() {
+				if err := s.close(b.Context()); err != nil {
+					b.Error(err)
+				}
+			}()
+			b.SetBytes(s.file.Size)
+			var cpuSeconds, commits float64
+			for b.Loop() {
+				var out bytes.Buffer
+				if err := receiveOnce(b.Context(), &out, s.server.Addr(), filepath.Join(root, "received")); err != nil {
+					b.Fatal(err)
+				}
+				var r received
+				if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+					b.Fatal(err)
+				}
+				cpuSeconds += r.CPUSeconds
+				commits += r.Commits
+				os.RemoveAll(filepath.Join(root, "received"))
+			}
+			b.ReportMetric(cpuSeconds/float64(b.N)/s.gib(), "CPU-s/GiB")
+			b.ReportMetric(commits/float64(b.N)/s.gib(), "commits/GiB")
+		})
+	}
+}

@@ -27,13 +27,10 @@ const (
 
 type bencher struct {
 	binary   string // of this program
-	proxy    string // the binlogproxy under measurement
 	root     string // on a file system in memory, where there is one
-	disk     string
 	runs     int
 	size     int64 // of the files
 	only     string
-	full     bool
 	results  []bench.Result
 	markdown bool
 }
@@ -58,12 +55,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	var b bencher
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&b.proxy, "binary", "bin/binlogproxy", "the proxy's `FILE`")
-	flags.StringVar(&b.disk, "disk", "", "`DIR` on the disk that is measured; by default the temporary directory")
 	flags.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
 	flags.Int64Var(&b.size, "size", 1<<30, "`BYTES` of the files of a run")
-	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive,serve,…")
-	flags.BoolVar(&b.full, "full", false, "also what takes long")
+	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive")
 	flags.BoolVar(&b.markdown, "markdown", false, "print the table as docs/performance.md has it")
 	out := flags.String("out", "bench/results.json", "`FILE` for the results")
 	if err := flags.Parse(args); err != nil {
@@ -73,7 +67,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	err := errors.Join(b.measure(ctx), b.print(), b.write(*out))
-	return errors.Join(err, os.RemoveAll(b.root), os.RemoveAll(b.disk))
+	return errors.Join(err, os.RemoveAll(b.root))
 }
 
 func (b *bencher) prepare(ctx context.Context) (err error) {
@@ -83,13 +77,10 @@ func (b *bencher) prepare(ctx context.Context) (err error) {
 	if b.binary, err = os.Executable(); err != nil {
 		return err
 	}
-	if b.disk, err = os.MkdirTemp(b.disk, "binlogproxy-bench-"); err != nil {
-		return err
-	}
 	if b.root, err = os.MkdirTemp("/dev/shm", "binlogproxy-bench-"); err != nil {
-		b.root = b.disk
+		b.root, err = os.MkdirTemp("", "binlogproxy-bench-")
 	}
-	return nil
+	return err
 }
 
 // measurement is a group of figures. Those with a kind need a source that serves it.
