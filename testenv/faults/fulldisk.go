@@ -165,7 +165,7 @@ func (s *fullDisk) loseIndex() error {
 // stalled waits until the daemon says that its disk is full, in all places where it
 // should, and still holds all that it claimed.
 func (s *fullDisk) stalled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	var st *sourceStatus
 	if err := s.daemon.WaitFor(ctx, "stalled", func() bool {

@@ -147,7 +147,7 @@ func (p *powerLoss) startAndEnd(ctx context.Context, life time.Duration) error {
 // check starts the daemon while its source cannot be reached: it holds all that was
 // claimed, and serves it.
 func (p *powerLoss) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	p.link.Set(faultproxy.ToClient, faultproxy.Faults{Stall: true})
 	defer p.link.Heal()
@@ -205,7 +205,7 @@ func (p *powerLoss) onDisk() error {
 // prove lets the daemon receive all there is, ends it as an operator would, and
 // compares the files that a last cut leaves with the primary's.
 func (p *powerLoss) prove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	if err := p.daemon.Start(); err != nil {
 		return err

@@ -129,7 +129,7 @@ func (s *scenario) again(w *witness) error {
 // the daemon ends, or the source stops, as is documented of a disk that fails: with
 // code 1, and with the error in the log, in the status and in the metrics.
 func (s *scenario) reach(ctx context.Context) (reached bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	end, err := proof.End(ctx, s.Primary)
 	if err != nil {
