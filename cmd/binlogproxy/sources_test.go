@@ -53,7 +53,7 @@ func newFleet(t *testing.T) *fleet {
 // source is an entry of the configuration file; later keys may follow it.
 func (f *fleet) source(name, address, listen string) string {
 	f.lastID++
-	return fmt.Sprintf("  - {name: %s, address: %q, user: %s, server-id: %d, heartbeat: 500ms, reconnect-max: 1s, listen: %q,"+
+	return fmt.Sprintf("  - {name: %s, address: %q, user: %s, server-id: %d, heartbeat: 10s, reconnect-max: 1s, listen: %q,"+
 		" accounts: [{user: %s, password-env: %s}], password-env: %s}\n",
 		name, address, testenv.ReplicationUser, f.lastID, listen, testenv.ReplicationUser, listenPasswordVariable, passwordVariable)
 }
@@ -267,7 +267,7 @@ func TestAReloadTouchesWhatHasChangedAndNothingElse(t *testing.T) {
 	sameDump(1)
 
 	before := *f.until(t, "kept", "ready", isReady).ConnectedSince
-	f.write(t, strings.Replace(kept, "heartbeat: 500ms", "heartbeat: 0.4s", 1), second) // another connection to the source
+	f.write(t, strings.Replace(kept, "heartbeat: 10s", "heartbeat: 9s", 1), second) // another connection to the source
 	f.reload(t)
 	f.until(t, "kept", "connected anew", func(s SourceStatus) bool { return s.Ready && s.ConnectedSince.After(before) })
 	sameDump(1) // of the new receiver
@@ -289,7 +289,7 @@ func TestAReloadTouchesWhatHasChangedAndNothingElse(t *testing.T) {
 	sameDump(1)
 
 	moved := reserved(t)
-	f.write(t, strings.Replace(strings.Replace(kept, "heartbeat: 500ms", "heartbeat: 0.4s", 1), address, moved, 1)) // removed, and another address
+	f.write(t, strings.Replace(strings.Replace(kept, "heartbeat: 10s", "heartbeat: 9s", 1), address, moved, 1)) // removed, and another address
 	f.reload(t)
 	eventually(t, "the source being gone, and served elsewhere", func() (bool, string) {
 		st, err := status(t, f.Daemon)
