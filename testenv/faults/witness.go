@@ -40,11 +40,12 @@ func askStatus(ctx context.Context, d *child.Daemon) (*sourceStatus, error) {
 	return &st.Sources[0], nil
 }
 
-// firstStatus waits until a daemon that was just started says how it is.
+// firstStatus waits until a daemon that was just started has opened its log, which it
+// says nothing of before, and says how it is.
 func firstStatus(ctx context.Context, d *child.Daemon) (s *sourceStatus, err error) {
 	err = d.WaitFor(ctx, "answering", func() bool {
 		s, err = askStatus(ctx, d)
-		return err == nil
+		return err == nil && s.State != "opening"
 	})
 	return s, err
 }
