@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"math"
 	"net"
@@ -163,15 +164,21 @@ type refusal struct {
 
 // beforeRead returns what is done whenever the receiver has to read from the
 // socket: it publishes what was counted, tells the sink when nothing more waits
-// there, and lets the read wait no longer than the source may be silent.
+// there, lets data gather while the stream is fast, and lets the read wait no longer
+// than the source may be silent.
 func (r *Replica) beforeRead(conn net.Conn, receiver *receiver) func(drained bool) error {
 	var flushed replication.Position
+	var pace pace
+	_, records := conn.(*tls.Conn) // each read gives one record: that it was short says nothing of the socket
 	return func(drained bool) error {
 		r.counters.publish(receiver)
 		r.counters.heard()
 		if drained && receiver.position != flushed {
 			r.options.Sink.Flush()
 			flushed = receiver.position
+		}
+		if drained && !records {
+			time.Sleep(pace.pause(time.Now(), receiver.packets.read))
 		}
 		return conn.SetReadDeadline(time.Now().Add(r.silence()))
 	}

@@ -15,7 +15,8 @@ import (
 type packets struct {
 	conn io.Reader
 	buf  []byte
-	r, w int // buf[r:w] was read and not yet returned
+	r, w int   // buf[r:w] was read and not yet returned
+	read int64 // bytes read in all
 
 	// beforeRead is called before each read of conn, which may wait. drained says
 	// that the last one emptied the socket.
@@ -109,6 +110,7 @@ func (p *packets) fill(n int) error {
 		free := p.buf[p.w:]
 		got, err := p.conn.Read(free)
 		p.w += got
+		p.read += int64(got)
 		p.drained = got < len(free)
 		if err != nil && p.w < n {
 			if errors.Is(err, io.EOF) {
