@@ -161,6 +161,7 @@ func (r *Reader) advance(v *view, i int) error {
 			}
 			r.Release()
 			r.follows(true)
+			r.proof.trusted = true // the mark stands on a boundary
 			return ErrTail
 		}
 		if v.files[next].Seq == r.seq+1 {

@@ -94,8 +94,12 @@ func (t *tail) drop() {
 const tailChunk = 48 << 10
 
 // fromTail gives the next whole events before limit from the shared memory; none
-// where they are not there, or the next event is larger than a chunk.
+// where they are not there, the next event is larger than a chunk, or nothing has
+// shown yet that one begins where the reader stands.
 func (r *Reader) fromTail(v *view, limit int64) []byte {
+	if !r.proof.sound() {
+		return nil
+	}
 	at := r.chunks.offset
 	for _, run := range slices.Backward(v.tail) {
 		if run.seq != r.seq || run.offset > at {

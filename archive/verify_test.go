@@ -96,6 +96,34 @@ func TestWrongPositionIsNoDamage(t *testing.T) {
 	}
 }
 
+// A position within an event is found out in the memory of the tail too, where the
+// bytes there look like the header of an event.
+func TestWrongPositionInTheTailIsFoundOut(t *testing.T) {
+	h := newHistory(55, replication.ChecksumCRC32)
+	h.begin()
+	h.transaction(100, 100)
+	l := mustOpen(t, archive.Options{Dir: memDir, FS: memfs.New()})
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h}.run(l))
+	f := h.file()
+	waitPublished(t, l, replication.Position{File: f.name, Offset: int64(len(f.bytes))})
+	atTail(t, l) // for whom the tail is kept
+	at := len(f.bytes)
+	h.gtid()
+	inner := replication.Header{Type: replication.QueryEvent, ServerID: 7, Size: 60}.Append([]byte("CREATE TABLE "))
+	h.query(string(inner) + "............................................................")
+	must(t, feeder{}.sendAll(l, f, at))
+	l.Flush()
+	waitPublished(t, l, replication.Position{File: f.name, Offset: int64(len(f.bytes))})
+	wrong := int64(bytes.Index(f.bytes, inner) + len("CREATE TABLE "))
+	got, err := drain(l, replication.Position{File: f.name, Offset: wrong})
+	var position *archive.PositionError
+	if len(got) > 0 || !errors.As(err, &position) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	must(t, l.Close())
+}
+
 // Damage is found from wherever it is read.
 func TestDamageIsFoundFromTheMiddleOfAFileToo(t *testing.T) {
 	h := smallHistory(54, replication.ChecksumCRC32, 2, 20)
