@@ -41,7 +41,7 @@ faults: build ## Power cuts, a full disk, and one that fails at every STEP-th op
 	@testenv/setup/setup.sh faults
 	$(GO) run ./testenv/cmd/faults -binary $(BIN)/binlogproxy -cuts $(CUTS) -step $(STEP) $(if $(SEED),-seed $(SEED))
 
-bench: setup ## Measure receiving against mysqlbinlog, a replica and go-mysql, in at most 15 minutes: ARGS=
+bench: setup build ## Measure receiving and serving against mysqlbinlog, mysqld and go-mysql, in at most 15 minutes: ARGS=
 	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench
 	$(BIN)/bench $(ARGS)
 

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/child"
 )
 
 // A tiny measurement: the composed file is one that a real mysqld serves, and what we
@@ -15,7 +19,7 @@ import (
 func TestMeasureReceiving(t *testing.T) {
 	testenv.RequireDocker(t)
 	ctx := t.Context()
-	s, err := startSource(ctx, t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
+	s, err := startSource(ctx, t.TempDir(), t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +61,61 @@ func TestMeasureReceiving(t *testing.T) {
 	}
 }
 
+// Each server sends its one client the whole file, and finds the last GTID of it.
+func TestMeasureServing(t *testing.T) {
+	testenv.RequireDocker(t)
+	ctx := t.Context()
+	s, err := startSource(ctx, t.TempDir(), t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	b := &bencher{disk: t.TempDir(), binary: os.Args[0]}
+	if b.daemon, err = child.Build(ctx, t.TempDir(), false, ""); err != nil {
+		t.Fatal(err)
+	}
+	ours, mysqld, end, err := b.both(ctx, s.server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	library, err := b.startLibrary(ctx, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer library.close()
+	has, err := s.allButLast(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []server{ours, mysqld, library.server, ours, mysqld, library.server} {
+		if figures, err := s.fetch(ctx, v); err != nil || figures[rate] <= 0 {
+			t.Errorf("%+v: %v, %v", v, figures, err)
+		}
+	}
+	for _, v := range []server{ours, mysqld} {
+		if d, err := startReplicaAt(ctx, v.addr, has, replication.GTIDEventType); err != nil || d.dump <= 0 || d.whole <= d.dump {
+			t.Errorf("%+v: %+v, %v", v, d, err)
+		}
+	}
+}
+
+// The test binary is also the process that is measured.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "library" {
+		if err := run(context.Background(), os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
 // BenchmarkReceive is the receiver in this process, for profiles of it; the figure
 // CPU-s/GiB leaves the sealing out.
 func BenchmarkReceive(b *testing.B) {
@@ -71,7 +130,7 @@ func BenchmarkReceive(b *testing.B) {
 				b.Skip(err)
 			}
 			defer os.RemoveAll(root)
-			s, err := startSource(b.Context(), root, k)
+			s, err := startSource(b.Context(), root, root, k)
 			if err != nil {
 				b.Fatal(err)
 			}

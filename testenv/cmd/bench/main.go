@@ -27,10 +27,13 @@ const (
 
 type bencher struct {
 	binary   string // of this program
+	daemon   string // the product's
 	root     string // on a file system in memory, where there is one
+	disk     string // what is served lies there
 	runs     int
 	size     int64 // of the files
 	only     string
+	proxies  uint32 // started so far
 	results  []bench.Result
 	markdown bool
 }
@@ -51,13 +54,16 @@ func run(ctx context.Context, args []string) error {
 			return receiveOnce(ctx, os.Stdout, args[1], args[2])
 		case "syncer":
 			return syncOnce(ctx, os.Stdout, args[1])
+		case "library":
+			return serveLibrary(ctx, os.Stdout, args[1])
 		}
 	}
 	var b bencher
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
-	flags.Int64Var(&b.size, "size", 1<<30, "`BYTES` of the files of a run")
-	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive")
+	flags.StringVar(&b.daemon, "binary", "bin/binlogproxy", "`FILE` of the daemon that is measured")
+	flags.Int64Var(&b.size, "size", 512<<20, "`BYTES` of the files of a run")
+	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive, serve, connect")
 	flags.BoolVar(&b.markdown, "markdown", false, "print the table as docs/performance.md has it")
 	out := flags.String("out", "bench/results.json", "`FILE` for the results")
 	if err := flags.Parse(args); err != nil {
@@ -67,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	err := errors.Join(b.measure(ctx), b.print(), b.write(*out))
-	return errors.Join(err, os.RemoveAll(b.root))
+	return errors.Join(err, os.RemoveAll(b.root), os.RemoveAll(b.disk))
 }
 
 func (b *bencher) prepare(ctx context.Context) (err error) {
@@ -78,8 +84,11 @@ func (b *bencher) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if b.root, err = os.MkdirTemp("/dev/shm", "binlogproxy-bench-"); err != nil {
-		b.root, err = os.MkdirTemp("", "binlogproxy-bench-")
+		if b.root, err = os.MkdirTemp("", "binlogproxy-bench-"); err != nil {
+			return err
+		}
 	}
+	b.disk, err = os.MkdirTemp("", "binlogproxy-bench-")
 	return err
 }
 
@@ -91,6 +100,8 @@ type measurement struct {
 
 var perKind = []measurement{
 	{"receive", (*bencher).receive},
+	{"serve", (*bencher).serve},
+	{"connect", (*bencher).connect},
 }
 
 func (b *bencher) measure(ctx context.Context) error {
@@ -111,7 +122,7 @@ func (b *bencher) measureKind(ctx context.Context, k kind) error {
 		return nil
 	}
 	b.step("composing a file of %s events", k.name)
-	s, err := startSource(ctx, b.root, k)
+	s, err := startSource(ctx, b.disk, b.root, k)
 	if err != nil {
 		return err
 	}

@@ -11,16 +11,16 @@ import (
 )
 
 // mysqlbinlog copies the source's file with mysqlbinlog --raw, in the source's container
-// and into the directory shared with it. The shell's own time measures that process alone.
+// and into the directory in memory shared with it. The shell's own time measures that process alone.
 func (s *source) mysqlbinlog(ctx context.Context) (map[string]float64, error) {
-	out := filepath.Join(s.dir, "out")
+	out := filepath.Join(s.memory, "out")
 	if err := makeOpenDir(out); err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(out)
 	script := fmt.Sprintf(`TIMEFORMAT='%%R %%U %%S'; export MYSQL_PWD=%s
 time mysqlbinlog --no-defaults --read-from-remote-server --raw --result-file=%s/out/ --ssl-mode=DISABLED --get-server-public-key --host=127.0.0.1 --port=%d --user=%s %s`,
-		testenv.ReplicationPassword, there, s.server.Port(), testenv.ReplicationUser, fileName)
+		testenv.ReplicationPassword, thereInMemory, s.server.Port(), testenv.ReplicationUser, fileName)
 	_, stderr, exit, err := s.server.Exec(ctx, "bash", "-c", script)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,12 @@ const (
 	nextName = "binlog.000002"
 )
 
-// there is where a server sees the directory that it shares with this machine.
-const there = "/bench"
+// there is where a server sees the directory that it shares with this machine, and
+// thereInMemory where a source sees the one for what is received from it.
+const (
+	there         = "/bench"
+	thereInMemory = "/received"
+)
 
 // kind is what a source's file consists of.
 type kind struct {
@@ -35,18 +39,20 @@ type source struct {
 	kind
 	server *testenv.MySQL
 	dir    string // shared with the server
+	memory string // shared too, for what mysqlbinlog receives
 	file   bench.Composed
 }
 
 // startSource starts a mysqld, lets it write one transaction of the kind, composes a
-// file of that and puts it into the server's index.
-func startSource(ctx context.Context, root string, k kind) (_ *source, err error) {
-	s := &source{kind: k, dir: filepath.Join(root, "source-"+k.name)}
-	if err := makeOpenDir(s.dir); err != nil {
+// file of that and puts it into the server's index. The file lies below disk; what
+// mysqlbinlog receives goes below memory.
+func startSource(ctx context.Context, disk, memory string, k kind) (_ *source, err error) {
+	s := &source{kind: k, dir: filepath.Join(disk, "source-"+k.name), memory: filepath.Join(memory, "received-"+k.name)}
+	if err := errors.Join(makeOpenDir(s.dir), makeOpenDir(s.memory)); err != nil {
 		return nil, err
 	}
 	s.server, err = testenv.StartMySQL(ctx, testenv.MySQLOptions{
-		Name: "source of " + k.name + " events", Binds: []string{s.dir + ":" + there},
+		Name: "source of " + k.name + " events", Binds: []string{s.dir + ":" + there, s.memory + ":" + thereInMemory},
 		Args: []string{"--log-bin=" + there + "/binlog", "--max-binlog-size=1G", "--max-connections=2000", "--max-allowed-packet=1G"},
 	})
 	if err != nil {
@@ -126,5 +132,5 @@ func (s *source) write(template *bench.Template) error {
 func (s *source) gib() float64 { return float64(s.file.Size) / (1 << 30) }
 
 func (s *source) close(ctx context.Context) error {
-	return errors.Join(s.server.Terminate(ctx), os.RemoveAll(s.dir))
+	return errors.Join(s.server.Terminate(ctx), os.RemoveAll(s.dir), os.RemoveAll(s.memory))
 }
