@@ -25,8 +25,10 @@ func readSettings(c *config.Config) ([]settings, error) {
 	var mistakes []error
 	for i, source := range c.Sources {
 		all[i].Source = source
-		if err := all[i].read(); err != nil {
-			mistakes = append(mistakes, fmt.Errorf("source %s: %w", source.Name, err))
+		for _, err := range all[i].read() {
+			if err != nil {
+				mistakes = append(mistakes, fmt.Errorf("source %s: %w", source.Name, err))
+			}
 		}
 	}
 	if len(mistakes) > 0 {
@@ -35,7 +37,8 @@ func readSettings(c *config.Config) ([]settings, error) {
 	return all, nil
 }
 
-func (s *settings) read() error {
+// read returns what was wrong, and nil for what was not.
+func (s *settings) read() []error {
 	password, err := s.Password.Read()
 	s.password = dial.Secret(password)
 	mistakes := []error{err, s.TLS().Check()}
@@ -48,7 +51,7 @@ func (s *settings) read() error {
 			s.accounts = append(s.accounts, account)
 		}
 	}
-	return errors.Join(mistakes...)
+	return mistakes
 }
 
 // readAccount turns a password into verifiers; an account without one keeps the

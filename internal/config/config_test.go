@@ -75,6 +75,13 @@ sources:
 	}
 }
 
+func TestWhatIsMissingTwiceIsNotAConflict(t *testing.T) {
+	c := parse(t, "sources: [{name: a, address: db, user: u}, {name: b, address: db, user: u}]")
+	if err := c.Validate(); err == nil || strings.Contains(err.Error(), "is also") {
+		t.Error(err)
+	}
+}
+
 func TestTLSIsVerifiedByDefaultWhereSomebodyMayStandInBetween(t *testing.T) {
 	for source, want := range map[string]dial.SSLMode{
 		"address: db1":                           dial.SSLVerifyIdentity,

@@ -39,11 +39,11 @@ func (c *Config) Validate() error {
 		}
 		names[s.Name] = true
 		id := s.Address + " " + strconv.FormatUint(uint64(s.ServerID), 10)
-		if other, taken := ids[id]; taken {
+		if other, taken := ids[id]; taken && s.ServerID != 0 {
 			errs.add("%s.server-id: %d is also %s, at the same address", key, s.ServerID, other)
 		}
 		ids[id] = key + ".server-id"
-		if other, taken := listens[s.Listen]; taken && s.Listen != Off && !strings.HasSuffix(s.Listen, ":0") {
+		if other, taken := listens[s.Listen]; taken && s.Listen != "" && s.Listen != Off && !strings.HasSuffix(s.Listen, ":0") {
 			errs.add("%s.listen: %s is also %s", key, s.Listen, other)
 		}
 		listens[s.Listen] = key + ".listen"
