@@ -14,6 +14,10 @@ func (l *Log) Append(part []byte, last bool) error {
 	if err := l.readyLocked(); err != nil {
 		return err
 	}
+	return l.appendLocked(part, last)
+}
+
+func (l *Log) appendLocked(part []byte, last bool) error {
 	if l.file != fileOpen {
 		return &StreamError{Reason: "an event before StartFile"}
 	}
@@ -46,20 +50,28 @@ func (l *Log) Append(part []byte, last bool) error {
 // copyLocked puts p into the active buffer, handing it over whenever it is full.
 func (l *Log) copyLocked(p []byte) error {
 	for {
-		n := min(len(p), cap(l.active.data)-len(l.active.data))
+		n := min(len(p), l.active.room())
 		l.active.data = append(l.active.data, p[:n]...)
 		if p = p[n:]; len(p) == 0 {
 			return nil
 		}
-		l.flush = true
-		l.cond.Broadcast()
-		for len(l.active.data) == cap(l.active.data) {
-			l.cond.Wait()
-			if err := l.readyLocked(); err != nil {
-				return err
-			}
+		if err := l.makeRoomLocked(1); err != nil {
+			return err
 		}
 	}
+}
+
+// makeRoomLocked hands the active buffer over and waits for one with n bytes free.
+func (l *Log) makeRoomLocked(n int) error {
+	l.flush = true
+	l.cond.Broadcast()
+	for l.active.room() < n {
+		l.cond.Wait()
+		if err := l.readyLocked(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refused says that no calls are taken any more.

@@ -19,6 +19,8 @@ func (b *batch) reset(base int64) {
 
 func (b *batch) next() int64 { return b.base + int64(len(b.data)) }
 
+func (b *batch) room() int { return cap(b.data) - len(b.data) }
+
 // note records the outcome of an event that ends in the batch.
 func (b *batch) note(out outcome) {
 	if out.gtid.Number != 0 {

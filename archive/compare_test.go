@@ -183,6 +183,12 @@ func TestRubbishIsRefused(t *testing.T) {
 		"two FORMAT_DESCRIPTIONs": func(l *archive.Log) error {
 			return errors.Join(l.StartFile("b.000001"), l.Append(fd, true), l.Append(fd, true))
 		},
+		"a run that ends within an event": func(l *archive.Log) error {
+			return errors.Join(l.StartFile("b.000001"), l.AppendRun(append(fd[:len(fd):len(fd)], gtid[:len(gtid)-1]...)))
+		},
+		"a run without a header": func(l *archive.Log) error {
+			return errors.Join(l.StartFile("b.000001"), l.AppendRun(append(fd[:len(fd):len(fd)], 1)))
+		},
 		"not even a header": func(l *archive.Log) error { return errors.Join(l.StartFile("b.000001"), l.Append(fd[:3], true)) },
 		"impossible size": func(l *archive.Log) error {
 			return errors.Join(l.StartFile("b.000001"), l.Append(append(fd[:9:9], 255, 255, 255, 255, 0, 0, 0, 0, 0, 0), true))

@@ -21,6 +21,7 @@ type feeder struct {
 	history    *history
 	flushEvery int  // events
 	partSize   int  // larger events travel in parts of this size; 0 = whole
+	runs       int  // as many events travel as a run; 0 = each alone
 	announce   bool // StartFile also for a resume at a file's start
 	stopAfter  int  // events; 0 = all
 	onEvent    func(replication.Position)
@@ -58,16 +59,19 @@ func (f feeder) run(l *archive.Log) error {
 		}
 		started, ok = false, false
 		for at := int(from.Offset); at < len(file.bytes); {
-			size := int(binary.LittleEndian.Uint32(file.bytes[at+9:]))
-			if f.stopAfter > 0 && n == f.stopAfter {
+			if f.stopAfter > 0 && n >= f.stopAfter {
 				return errStopped
+			}
+			size := int(binary.LittleEndian.Uint32(file.bytes[at+9:]))
+			if f.runs > 0 {
+				size = runSize(file.bytes[at:], f.runs)
 			}
 			if err := f.send(l, file.bytes[at:at+size]); err != nil {
 				return err
 			}
 			at += size
-			n++
-			if f.flushEvery > 0 && n%f.flushEvery == 0 {
+			n += max(1, f.runs)
+			if f.flushEvery > 0 && n%f.flushEvery < max(1, f.runs) {
 				l.Flush()
 			}
 			if f.onEvent != nil {
@@ -80,7 +84,19 @@ func (f feeder) run(l *archive.Log) error {
 	return nil
 }
 
+// runSize is how long the next n events are together.
+func runSize(b []byte, n int) int {
+	size := 0
+	for ; n > 0 && size < len(b); n-- {
+		size += int(binary.LittleEndian.Uint32(b[size+9:]))
+	}
+	return size
+}
+
 func (f feeder) send(l *archive.Log, event []byte) error {
+	if f.runs > 0 {
+		return l.AppendRun(event)
+	}
 	if f.partSize == 0 || len(event) <= max(f.partSize, replication.EventPrefix) {
 		return l.Append(event, true)
 	}

@@ -151,18 +151,46 @@ func (f *follower) end(part []byte) (outcome, error) {
 		at.previous, out.previous = previous, previous
 	}
 	at.tracker = f.tracker
-	at.offset += int64(f.header.Size)
-	if kind := replication.KindOf(f.header.Type); kind != replication.NoTransactions {
+	at.move(&f.header, f.effect, f.indexEvery, &out)
+	f.at = at
+	f.abort()
+	return out, nil
+}
+
+// pass does the same for a whole event of the usual kinds, without copies. Of any
+// other, and of one that cannot stand here, it returns false and changes nothing.
+func (f *follower) pass(event []byte, out *outcome) bool {
+	h, err := replication.ParseHeader(event)
+	if err != nil || int(h.Size) != len(event) || f.seen > 0 || f.at.offset == replication.FirstEventOffset {
+		return false
+	}
+	switch h.Type {
+	case replication.RotateEvent, replication.StopEvent, replication.FormatDescriptionEvent, replication.PreviousGTIDsEvent:
+		return false
+	}
+	effect, err := f.at.tracker.Next(h, event)
+	if err != nil {
+		return false
+	}
+	f.at.next = ""
+	f.at.move(&h, effect, f.indexEvery, out)
+	return true
+}
+
+// move counts an event that the tracker is already behind.
+func (at *cursor) move(h *replication.Header, effect replication.Effect, indexEvery int64, out *outcome) {
+	at.offset += int64(h.Size)
+	if kind := replication.KindOf(h.Type); kind != replication.NoTransactions {
 		at.begun[kind] = at.offset
 	}
 	at.events++
-	at.lastTime = int64(f.header.Timestamp)
-	if f.effect.Ends {
+	at.lastTime = int64(h.Timestamp)
+	if effect.Ends {
 		out.gtid = at.tracker.Current().GTID
 		at.transactions++
 		t := at.tracker.Current().ImmediateCommit
 		if t == 0 {
-			t = int64(f.header.Timestamp) * 1e6
+			t = int64(h.Timestamp) * 1e6
 		}
 		at.times.add(t)
 		at.blockTimes.add(t)
@@ -170,13 +198,10 @@ func (f *follower) end(part []byte) (outcome, error) {
 	if !at.tracker.Open() {
 		at.boundary = at.offset
 	}
-	if at.offset-at.block >= f.indexEvery {
+	if at.offset-at.block >= indexEvery {
 		out.point = &point{offset: at.offset, boundary: !at.tracker.Open(), times: at.blockTimes}
 		at.block, at.blockTimes = at.offset, timeSpan{}
 	}
-	f.at = at
-	f.abort()
-	return out, nil
 }
 
 func (f *follower) fail(reason string, err error) error {

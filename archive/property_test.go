@@ -48,6 +48,7 @@ func (m *machine) feed(t *rapid.T) {
 		history: m.history, flushEvery: rapid.IntRange(0, 9).Draw(t, "flush every"),
 		stopAfter: rapid.IntRange(0, 30).Draw(t, "stop after"), announce: rapid.Bool().Draw(t, "announce"),
 		partSize: rapid.SampledFrom([]int{0, 70_000}).Draw(t, "part size"),
+		runs:     rapid.SampledFrom([]int{0, 1, 7, 100}).Draw(t, "runs"),
 	}
 	if err := f.runStopped(m.log); err != nil {
 		t.Fatal(err)

@@ -46,6 +46,15 @@ func (c *counters) event(h replication.Header) {
 	}
 }
 
+// run counts the events of one that the sink has taken.
+func (c *counters) run(r eventRun) {
+	c.pending.events += r.events
+	c.pending.bytes += uint64(len(r.bytes))
+	if r.lastTime != 0 {
+		c.pending.eventTime = r.lastTime
+	}
+}
+
 // publish makes what was counted visible.
 func (c *counters) publish(r *receiver) {
 	c.mu.Lock()

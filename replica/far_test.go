@@ -34,6 +34,8 @@ func (s *farSink) Append(part []byte, _ bool) error {
 	return nil
 }
 
+func (s *farSink) AppendRun(events []byte) error { return s.Append(events, true) }
+
 // farFile is a file of about 5 GiB, and a place in it 10 MiB before its end.
 func farFile() (fakesource.File, replication.Position) {
 	const event = 1 << 20

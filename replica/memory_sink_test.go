@@ -151,6 +151,17 @@ func (s *memorySink) Append(part []byte, last bool) error {
 	return nil
 }
 
+func (s *memorySink) AppendRun(events []byte) error {
+	for len(events) > 0 {
+		n := replication.ClaimedSize(events)
+		if err := s.Append(events[:n], true); err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
 func (s *memorySink) Flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

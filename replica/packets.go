@@ -69,6 +69,27 @@ func (p *packets) part(want int) ([]byte, error) {
 	return part, nil
 }
 
+// peek returns the next payload where all of it waits in the buffer, in one packet as
+// it is due; nil otherwise. It remains the next one. The last payload must have been
+// read to its end.
+func (p *packets) peek() []byte {
+	b := p.buf[p.r:p.w]
+	if len(b) < wire.HeaderLen {
+		return nil
+	}
+	n := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
+	if b[3] != p.seq || n == wire.MaxPart || n > len(b)-wire.HeaderLen {
+		return nil
+	}
+	return b[wire.HeaderLen : wire.HeaderLen+n]
+}
+
+// skip goes behind the payload of n bytes that peek has returned.
+func (p *packets) skip(n int) {
+	p.r += wire.HeaderLen + n
+	p.seq++
+}
+
 // end reports whether the payload was read to its end. It reads the empty
 // packet behind one that is a multiple of wire.MaxPart long.
 func (p *packets) end() (bool, error) {

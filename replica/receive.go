@@ -74,7 +74,7 @@ func (r *receiver) outcome() attempt {
 func (r *receiver) run() error {
 	defer r.count.publish(r)
 	for {
-		if err := r.payload(); err != nil {
+		if err := r.step(); err != nil {
 			return err
 		}
 	}

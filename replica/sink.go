@@ -10,7 +10,7 @@ import (
 // called beside that.
 //
 // The calls of one connection are: Resume and End once; then, file after file,
-// StartFile and the file's events by Append, in order. A connection that resumes
+// StartFile and the file's events by Append or AppendRun, in order. A connection that resumes
 // within a file begins with its events, without StartFile; one that resumes at a
 // file's first event begins with StartFile, also when that file is held. What is sent a second time the
 // sink compares with what it holds; a difference is its *archive.HistoryError.
@@ -43,6 +43,10 @@ type Sink interface {
 	// with last is handed over. The bytes are copied. Append blocks while the disk
 	// cannot keep up, and returns an error when it failed.
 	Append(part []byte, last bool) error
+
+	// AppendRun takes whole events, one behind the other, as if by Append. Where it
+	// returns an error, it may have taken some of them.
+	AppendRun(events []byte) error
 
 	// Flush says that the source has nothing more to send for now.
 	Flush()
