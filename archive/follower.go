@@ -64,7 +64,7 @@ type point struct {
 	offset   int64
 	boundary bool // no transaction is open there
 	times    timeSpan
-	gtids    int // how many of the batch's GTIDs lie before it
+	gtids    int // how many of the batch's ranges of GTIDs lie before it
 }
 
 // maxPreviousGTIDs bounds the memory that a PREVIOUS_GTIDS event in parts may take.

@@ -54,10 +54,10 @@ func (of *openFile) absorb(b *batch) error {
 	s, pos, gtid := of.ahead, b.base, 0
 	addGTIDs := func(until int) error {
 		for ; gtid < until; gtid++ {
-			if err := of.block.Add(b.gtids[gtid]); err != nil {
+			if err := b.gtids[gtid].addTo(of.block); err != nil {
 				return err
 			}
-			if err := of.added.Add(b.gtids[gtid]); err != nil {
+			if err := b.gtids[gtid].addTo(of.added); err != nil {
 				return err
 			}
 		}

@@ -67,8 +67,8 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 	if b.previous != nil {
 		l.crossLocked(b.previous)
 	}
-	for _, g := range b.gtids {
-		if err := l.executed.Add(g); err != nil {
+	for i := range b.gtids {
+		if err := b.gtids[i].addTo(l.executed); err != nil {
 			return err
 		}
 	}
