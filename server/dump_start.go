@@ -112,6 +112,9 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 		return at, purgedError(set, purged.Subtract(set))
 	}
 	file, err := d.log.FileForGTIDs(set)
+	if last := files[len(files)-1]; err != nil && last.GTIDsBefore == nil && !last.Sealed {
+		return at, errTemporary // its PREVIOUS_GTIDS is still to come
+	}
 	if err != nil {
 		return at, d.openError(err)
 	}

@@ -48,3 +48,24 @@ func TestAClientAheadOfTheLogIsMadeToWait(t *testing.T) {
 		t.Errorf("at the end: %v, %v", at, err)
 	}
 }
+
+// A log whose only file has no more than its FORMAT_DESCRIPTION yet cannot say what
+// came before it. A replica that asks then is not to stop for good.
+func TestADumpByGTIDWaitsForTheFirstPreviousGTIDs(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		file  archive.File
+		waits bool
+	}{
+		{"not there yet", archive.File{}, true},
+		{"there", archive.File{GTIDsBefore: mustSet("")}, false},
+		{"never to come", archive.File{Sealed: true}, false},
+	} {
+		tt.file.Name, tt.file.Size = "binlog.000001", 126
+		d := &dump{log: &fakeLog{files: []archive.File{tt.file}}, source: mysql97(), request: dumpRequest{gtid: true, pos: 4, set: mustSet("")}}
+		var told *wire.Error
+		if _, err := d.find(); errors.Is(err, errTemporary) != tt.waits || errors.As(err, &told) == tt.waits {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
