@@ -42,6 +42,9 @@ func KeptAccount(user string, privileges ...Privilege) Account {
 	return Account{User: user, Privileges: privileges}
 }
 
+// isKept says that the account has no verifiers of its own.
+func (a Account) isKept() bool { return a.cachingSHA2 == nil && a.native == nil }
+
 // maxUser is the longest user name in bytes: mysqld's 32 characters.
 const maxUser = 32 * 4
 
@@ -74,7 +77,7 @@ func NewAccounts(accounts ...Account) (*Accounts, error) {
 	var errs []error
 	for _, a := range accounts {
 		errs = append(errs, a.validate())
-		if a.cachingSHA2 == nil && a.native == nil {
+		if a.isKept() {
 			errs = append(errs, fmt.Errorf("account %q: no password is given and none was kept; give one once", a.User))
 		}
 		if _, double := set.byUser[a.User]; double {

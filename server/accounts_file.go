@@ -21,21 +21,38 @@ import (
 // The file is as sensitive as the passwords: whoever has a verifier and overhears
 // one login can log in (docs/protocol.md). A file that others can read is refused.
 func OpenAccounts(path string, configured []Account) (*Accounts, error) {
-	kept, err := readAccounts(path)
-	if err != nil {
-		return nil, err
-	}
-	accounts := slices.Clone(configured)
-	for i, a := range accounts {
-		if a.cachingSHA2 == nil && a.native == nil {
-			accounts[i].cachingSHA2, accounts[i].native = kept[a.User].cachingSHA2, kept[a.User].native
-		}
-	}
-	set, err := NewAccounts(accounts...)
+	accounts, set, err := withKept(path, configured)
 	if err != nil {
 		return nil, err
 	}
 	return set, writeAccounts(path, accounts)
+}
+
+// CheckAccounts tells whether OpenAccounts would take the accounts. It reads the file
+// only where one of them has no password, and writes nothing.
+func CheckAccounts(path string, configured []Account) error {
+	if !slices.ContainsFunc(configured, Account.isKept) {
+		_, err := NewAccounts(configured...)
+		return err
+	}
+	_, _, err := withKept(path, configured)
+	return err
+}
+
+// withKept gives accounts without a password the verifiers that are kept.
+func withKept(path string, configured []Account) ([]Account, *Accounts, error) {
+	kept, err := readAccounts(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts := slices.Clone(configured)
+	for i, a := range accounts {
+		if a.isKept() {
+			accounts[i].cachingSHA2, accounts[i].native = kept[a.User].cachingSHA2, kept[a.User].native
+		}
+	}
+	set, err := NewAccounts(accounts...)
+	return accounts, set, err
 }
 
 // AccountsFileError says that the disk did not let the file of accounts be read or

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
+	"github.com/binlogproxy/binlogproxy/server"
 )
 
 // Sources that are opened, changed, removed and added leave nothing running behind.
@@ -97,3 +100,51 @@ func TestAPartIsTriedAgainUntilItIsWell(t *testing.T) {
 }
 
 func aMoment() time.Duration { return time.Millisecond }
+
+// An account without a password, of which none was kept, is a mistake as any other:
+// the reload changes nothing, and nobody is cut off.
+func TestReloadWithAnAccountThatCannotBeTakenOverChangesNothing(t *testing.T) {
+	c := &config.Config{DataDir: t.TempDir(), HTTP: config.HTTP{Listen: config.Off}}
+	c.Sources = []config.Source{{Name: "main", Address: "127.0.0.1:1", User: "u", ServerID: 1, Listen: "127.0.0.1:0"}}
+	c.FillDefaults()
+	known, err := server.NewAccount("known", []byte("password"), server.ReplicationSlave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(accounts ...server.Account) []settings {
+		return []settings{{Source: c.Sources[0], accounts: accounts}}
+	}
+	d, err := openDaemon(c, with(known), slog.New(slog.DiscardHandler), new(underWay))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.level = new(slog.LevelVar)
+	next := with(server.KeptAccount("known", server.ReplicationSlave), server.KeptAccount("forgotten", server.ReplicationSlave))
+	d.load = func() (*config.Config, []settings, error) { return c, next, nil }
+	ctx, stop := context.WithCancel(t.Context())
+	hangup := make(chan os.Signal)
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx, hangup, func(error) {}) }()
+	var before *listener
+	eventually(t, "a listener", func() (bool, string) {
+		if o := d.all()[0].open.Load(); o != nil {
+			before = o.listener.Load()
+		}
+		return before != nil, ""
+	})
+	hangup <- syscall.SIGHUP
+	eventually(t, "the end of the reload", func() (bool, string) { return !d.lastReload().at.IsZero(), "" })
+	if err := d.lastReload().err; err == nil || !strings.Contains(err.Error(), "forgotten") || strings.Contains(err.Error(), `"known"`) {
+		t.Errorf("%v", err)
+	}
+	next = with(server.KeptAccount("known", server.ReplicationSlave))
+	hangup <- syscall.SIGHUP
+	eventually(t, "a reload that succeeds", func() (bool, string) { r := d.lastReload(); return r.err == nil, fmt.Sprint(r.err) })
+	if l := d.all()[0].open.Load().listener.Load(); l != before {
+		t.Error("the listener was begun again")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

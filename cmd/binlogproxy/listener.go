@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -66,6 +67,9 @@ func (l *listener) change(s settings, accountsFile string) error {
 	l.server.Reload(accounts, s.tls)
 	return nil
 }
+
+// accountsFile is where a source keeps the verifiers of its accounts.
+func accountsFile(sourceDir string) string { return filepath.Join(sourceDir, "accounts.json") }
 
 // openAccounts gives accounts without a password the verifiers that are kept. Its
 // error is a usageError where the operator has to act.

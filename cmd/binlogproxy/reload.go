@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
+	"github.com/binlogproxy/binlogproxy/server"
 )
 
 // load reads the configuration anew, from where it was given at the start, and all
@@ -35,7 +37,7 @@ type reloading struct {
 func (d *daemon) reload(ctx context.Context) {
 	c, next, err := d.load()
 	if err == nil {
-		err = d.fixed(c)
+		err = errors.Join(d.fixed(c), checkAccounts(c.DataDir, next))
 	}
 	if err != nil {
 		d.logger.Error("the configuration was not reloaded, nothing has changed", "err", err)
@@ -87,6 +89,18 @@ func (d *daemon) fixed(next *config.Config) error {
 	} {
 		if key.now != key.next {
 			mistakes = append(mistakes, fmt.Errorf("%s: %q cannot become %q without a restart of the process", key.name, key.now, key.next))
+		}
+	}
+	return errors.Join(mistakes...)
+}
+
+// checkAccounts reports accounts that a listener could not take over: without a
+// password, and none was kept.
+func checkAccounts(dataDir string, next []settings) error {
+	var mistakes []error
+	for _, s := range next {
+		if err := server.CheckAccounts(accountsFile(filepath.Join(dataDir, s.Name)), s.accounts); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("source %s: %w", s.Name, err))
 		}
 	}
 	return errors.Join(mistakes...)

@@ -215,7 +215,7 @@ func (s *source) serve(ctx context.Context, o *openSource, listening func()) err
 		<-ctx.Done()
 		return nil
 	}
-	accounts := filepath.Join(s.dir, "accounts.json")
+	accounts := accountsFile(s.dir)
 	l, err := listen(c, accounts, o.log, shownUpstream{o.upstream, c.AdvertiseVersion}, s.logger)
 	if err != nil {
 		return err
