@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv"
@@ -100,6 +101,41 @@ func TestMeasureServing(t *testing.T) {
 	for _, v := range []server{ours, mysqld} {
 		if d, err := startReplicaAt(ctx, v.addr, has, replication.GTIDEventType); err != nil || d.dump <= 0 || d.whole <= d.dump {
 			t.Errorf("%+v: %+v, %v", v, d, err)
+		}
+	}
+}
+
+// Every client at the live end gets every transaction, from the proxy and from mysqld.
+func TestMeasureTail(t *testing.T) {
+	testenv.RequireDocker(t)
+	ctx := t.Context()
+	b := &bencher{disk: t.TempDir()}
+	var err error
+	if b.daemon, err = child.Build(ctx, t.TempDir(), false, ""); err != nil {
+		t.Fatal(err)
+	}
+	l, err := b.startLive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.end(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const count, others = 20, 2
+	for _, v := range []server{l.ours, l.mysqld} {
+		w, err := l.watch(ctx, v, others, load{count, time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lags := range w.lags {
+			if len(lags) != count || lags.Min() <= 0 {
+				t.Errorf("%+v: %v", v, lags)
+			}
+		}
+		if len(w.lags) != 1+others {
+			t.Errorf("%+v: %d clients", v, len(w.lags))
 		}
 	}
 }

@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
 	flags.StringVar(&b.daemon, "binary", "bin/binlogproxy", "`FILE` of the daemon that is measured")
 	flags.Int64Var(&b.size, "size", 512<<20, "`BYTES` of the files of a run")
-	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive, serve, connect")
+	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive, serve, connect, tail")
 	flags.BoolVar(&b.markdown, "markdown", false, "print the table as docs/performance.md has it")
 	out := flags.String("out", "bench/results.json", "`FILE` for the results")
 	if err := flags.Parse(args); err != nil {
@@ -113,6 +113,10 @@ func (b *bencher) measure(ctx context.Context) error {
 		if err := b.measureKind(ctx, k); err != nil {
 			return err
 		}
+	}
+	if b.wanted("tail") {
+		b.step("clients at the live end")
+		return b.tail(ctx)
 	}
 	return nil
 }
