@@ -20,9 +20,10 @@ const (
 
 // loginGuard slows down guessing. It counts the failed logins in a row of a user at an
 // address, and of an address with whatever users; a login waits for the longer delay
-// of the two. A user elsewhere is not affected by either. Logins that are under way
-// count as failures of those behind them, and wait in a queue: opening many connections
-// at once gains nothing. A success clears both counts and lets go who waits for them.
+// of the two. A user elsewhere is not affected by either. Once one has failed, logins
+// that are under way count as failures of those behind them, and wait in a queue: of many
+// connections opened at once only those gain that are judged before the first failure.
+// A success clears both counts and lets go who waits for them.
 //
 // Safe for concurrent use.
 type loginGuard struct {
