@@ -13,7 +13,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 BIN         := bin
 
 .DEFAULT_GOAL := help
-.PHONY: help build setup test test-large demo torture hostile faults sabotage lint fmt fuzz bench clean
+.PHONY: help build setup test test-large demo torture hostile faults sabotage lint fmt fuzz bench bench-full clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ faults: build ## Power cuts, a full disk, and one that fails at every STEP-th op
 bench: setup build ## Measure receiving and serving against mysqlbinlog, mysqld and go-mysql, in at most 15 minutes: ARGS=
 	$(GO) build -o $(BIN)/bench ./testenv/cmd/bench
 	$(BIN)/bench $(ARGS)
+
+bench-full: ## The same with files of 1 GiB; half an hour
+	@$(MAKE) --no-print-directory bench ARGS="-size 1073741824 $(ARGS)"
 
 hostile: setup build ## Clients that never read, and 10,000 that say nothing, beside good ones: MINUTES=10
 	$(GO) run ./testenv/cmd/hostile -binary $(BIN)/binlogproxy -minutes $(MINUTES)

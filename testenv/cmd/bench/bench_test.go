@@ -138,6 +138,9 @@ func TestMeasureTail(t *testing.T) {
 			t.Errorf("%+v: %d clients", v, len(w.lags))
 		}
 	}
+	if s, err := syncTimes(filepath.Join(t.TempDir(), "synced")); err != nil || len(s) != syncs || s.Min() <= 0 {
+		t.Errorf("%v, %v", s, err)
+	}
 }
 
 // The test binary is also the process that is measured.

@@ -83,14 +83,14 @@ func (l *live) commit(ctx context.Context, load load, c *commits) error {
 	return nil
 }
 
-// tail measures clients at the live end.
+// tail measures clients at the live end; many of them last, since the proxy's peak stays.
 func (b *bencher) tail(ctx context.Context) (err error) {
 	l, err := b.startLive(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.end()) }()
-	return errors.Join(b.few(ctx, l), b.many(ctx, l))
+	return errors.Join(b.latency(ctx, l), b.few(ctx, l), b.many(ctx, l))
 }
 
 // few measures 32 clients: what they cost the proxy and mysqld, and whether the
