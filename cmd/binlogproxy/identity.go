@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"github.com/binlogproxy/binlogproxy/internal/atomicfile"
+	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // ourUUID is the uuid of this daemon. It is made once and kept in the data directory.
 func ourUUID(dataDir string) (replication.UUID, error) {
-	path := filepath.Join(dataDir, "server-uuid")
+	path := filepath.Join(dataDir, config.UUIDFile)
 	b, err := os.ReadFile(path)
 	if err == nil {
 		id, err := replication.ParseUUID(strings.TrimSpace(string(b)))

@@ -160,6 +160,8 @@ const (
 	DefaultConnectTimeout = 10 * time.Second
 	DefaultReconnectMax   = 30 * time.Second
 	DefaultMaxConnections = 1024
+	// UUIDFile is the file in data-dir that holds our server_uuid.
+	UUIDFile = "server-uuid"
 	// Off as a listen address opens no listener; as a mode of TLS it offers none.
 	Off = "off"
 )

@@ -52,6 +52,7 @@ sources:
   - {name: two, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:1", max-connections: -1}
   - {name: three, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:2", accounts: [{user: r}], listen-tls: {mode: verify-client}, auth-plugin: sha256_password}
   - {name: four, address: "db:1", user: u, server-id: 1, listen: "127.0.0.1:3", accounts: [{user: r}], listen-tls: {cert-file: c, key-file: k, client-ca-file: ca}}
+  - {name: server-uuid, address: "db:1", user: u, server-id: 2, listen: "127.0.0.1:4", accounts: [{user: r}]}
 `)
 	err := c.Validate()
 	if err == nil {
@@ -65,6 +66,7 @@ sources:
 		`sources[3].auth-plugin: "sha256_password" is not one of`,
 		`sources[1].listen-tls.mode: "perhaps"`, "sources[1].listen-tls.cert-file", "sources[1].listen-tls.key-file",
 		"sources[1].listen-tls.client-ca-file: mode", "sources[3].listen-tls.client-ca-file: must", "sources[4].listen-tls.client-ca-file: mode required",
+		`sources[5].name: "server-uuid" is a file`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("not reported: %s", want)

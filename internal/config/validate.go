@@ -55,6 +55,9 @@ func (s *Source) validate(errs *mistakes, key string) {
 	if !sourceName.MatchString(s.Name) {
 		errs.add("%s.name: %q: letters, digits, '-' and '_', at most 64, are allowed", key, s.Name)
 	}
+	if s.Name == UUIDFile {
+		errs.add("%s.name: %q is a file of ours in the data directory", key, s.Name)
+	}
 	errs.address(key+".address", s.Address, false)
 	errs.need(key+".user", s.User)
 	s.Password.validate(errs, key)
