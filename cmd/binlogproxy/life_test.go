@@ -78,7 +78,7 @@ func TestAPartIsTriedAgainUntilItIsWell(t *testing.T) {
 	broken, turns := errors.New("broken"), 0
 	last := p.run(ctx, aMoment, func(ctx context.Context) error {
 		turns++
-		if err, _ := p.trouble(); (err != nil) != (turns == 2 || turns == 3) {
+		if _, err := p.trouble(); (err != nil) != (turns == 2 || turns == 3) {
 			t.Errorf("turn %d: the problem is %v", turns, err)
 		}
 		switch turns {

@@ -92,9 +92,9 @@ func (p *part) well() {
 	p.problem, p.since, p.pause = nil, time.Time{}, 0
 }
 
-// trouble is what keeps the part from working, nil while nothing does.
-func (p *part) trouble() (error, time.Time) {
+// trouble is what keeps the part from working, and since when; nil while nothing does.
+func (p *part) trouble() (since time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.problem, p.since
+	return p.since, p.problem
 }

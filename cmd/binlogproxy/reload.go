@@ -145,9 +145,9 @@ func (s *source) change(next settings) {
 
 // apply begins again what a change touches, and what has failed.
 func (s *source) apply(change config.Change) {
-	archiving, _ := s.archiving.trouble()
-	following, _ := s.following.trouble()
-	serving, _ := s.serving.trouble()
+	_, archiving := s.archiving.trouble()
+	_, following := s.following.trouble()
+	_, serving := s.serving.trouble()
 	o := s.open.Load()
 	if archiving != nil || o == nil || o.log.State().Stopped != nil {
 		s.archiving.restart()

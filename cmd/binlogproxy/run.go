@@ -192,7 +192,7 @@ func (d *daemon) endsBy(failed *source, err error, passing bool) bool {
 	}
 	var troubles []error
 	for _, s := range d.sources {
-		trouble, _ := s.trouble()
+		_, trouble := s.trouble()
 		if trouble == nil {
 			return false
 		}

@@ -246,12 +246,12 @@ func (s *source) serveUntil(ctx context.Context, o *openSource, l *listener, acc
 	}
 }
 
-// trouble is what is wrong with the source for more than a moment, nil for nothing.
-func (s *source) trouble() (error, time.Time) {
+// trouble is what is wrong with the source for more than a moment, and since when; nil for nothing.
+func (s *source) trouble() (since time.Time, err error) {
 	for _, p := range []*part{&s.archiving, &s.following, &s.serving} {
-		if err, since := p.trouble(); err != nil {
-			return err, since
+		if since, err := p.trouble(); err != nil {
+			return since, err
 		}
 	}
-	return nil, time.Time{}
+	return time.Time{}, nil
 }

@@ -132,12 +132,12 @@ func (s *source) status() SourceStatus {
 		st.State = string(replica.StateConnecting)
 		o.fill(&st)
 	}
-	if err, since := s.trouble(); err != nil {
+	if since, err := s.trouble(); err != nil {
 		st.Ready, st.ExitCode, st.LastError, st.ErrorTime = false, exitCode(err), err.Error(), moment(since)
-		if err, _ := s.following.trouble(); err != nil {
+		if _, err := s.following.trouble(); err != nil {
 			st.State = string(replica.StateStopped)
 		}
-		if err, _ := s.archiving.trouble(); err != nil {
+		if _, err := s.archiving.trouble(); err != nil {
 			st.State = stateFailed
 		}
 	}

@@ -62,6 +62,7 @@ func serveLibrary(ctx context.Context, out io.Writer, path string) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
+	library := gomysqlserver.NewDefaultServer()
 	fmt.Fprintln(out, listener.Addr())
 	for {
 		nc, err := listener.Accept()
@@ -69,7 +70,7 @@ func serveLibrary(ctx context.Context, out io.Writer, path string) error {
 			return ctx.Err()
 		}
 		go func() {
-			if err := serveOne(nc, path); err != nil {
+			if err := serveOne(library, nc, path); err != nil {
 				fmt.Fprintln(os.Stderr, "go-mysql's server:", err)
 			}
 		}()
@@ -78,11 +79,11 @@ func serveLibrary(ctx context.Context, out io.Writer, path string) error {
 
 // serveOne answers until the client has gone, or for ever if that has the whole file by
 // then: the library waits for another event, not for the client.
-func serveOne(nc net.Conn, path string) error {
+func serveOne(library *gomysqlserver.Server, nc net.Conn, path string) error {
 	defer nc.Close()
 	sender := &fileSender{path: path, gone: make(chan struct{})}
 	defer close(sender.gone)
-	conn, err := gomysqlserver.NewConn(nc, testenv.ReplicationUser, testenv.ReplicationPassword, sender)
+	conn, err := library.NewConn(nc, testenv.ReplicationUser, testenv.ReplicationPassword, sender)
 	if err != nil {
 		return err
 	}
