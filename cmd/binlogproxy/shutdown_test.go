@@ -1,14 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/faults"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
 
@@ -28,7 +27,7 @@ func TestARestartOnAFullDiskServesAndGoesOnWhenThereIsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	ballast := filepath.Join(dir, "ballast")
-	if err := fill(ballast); err != nil {
+	if err := faults.Fill(ballast); err != nil {
 		t.Fatal(err)
 	}
 	load(t, primary, 10, workload.Options{BigEvery: 2, BigBytes: 2 << 20})
@@ -63,21 +62,4 @@ func TestARestartOnAFullDiskServesAndGoesOnWhenThereIsRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	caughtUpIn(t, filepath.Join(dir, "main"), d, primary)
-}
-
-// fill takes all the room of a disk.
-func fill(name string) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	for block := make([]byte, 1<<20); len(block) > 0; {
-		if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
-			block = block[:len(block)/2]
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
+	"github.com/binlogproxy/binlogproxy/testenv/faults"
 	"github.com/binlogproxy/binlogproxy/testenv/proof"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
@@ -203,7 +204,7 @@ func TestAFullDiskOfOneSourceIsNotTheOthers(t *testing.T) {
 	f.write(t, f.source("good", one.Addr(), reserved(t)), f.source("small", one.Addr(), reserved(t)))
 	restart(t, f.Daemon)
 	ballast := filepath.Join(disk, "ballast")
-	if err := fill(ballast); err != nil {
+	if err := faults.Fill(ballast); err != nil {
 		t.Fatal(err)
 	}
 	load(t, one, 10, workload.Options{BigEvery: 2, BigBytes: 2 << 20})

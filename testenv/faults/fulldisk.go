@@ -108,7 +108,7 @@ func (s *fullDisk) fillAt(ctx context.Context, step fullStep) error {
 		}
 	}
 	ballast := filepath.Join(s.mount, "ballast")
-	if err := fill(ballast); err != nil {
+	if err := Fill(ballast); err != nil {
 		return err
 	}
 	defer os.Remove(ballast)
@@ -193,8 +193,8 @@ func (s *fullDisk) stalled(ctx context.Context) error {
 	return nil
 }
 
-// fill takes all the room of a disk.
-func fill(name string) error {
+// Fill takes all the room of a disk, by a file of that name.
+func Fill(name string) error {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

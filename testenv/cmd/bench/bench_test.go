@@ -15,20 +15,26 @@ import (
 	"github.com/binlogproxy/binlogproxy/testenv/child"
 )
 
-// A tiny measurement: the composed file is one that a real mysqld serves, and what we
-// and mysqlbinlog receive is that file.
-func TestMeasureReceiving(t *testing.T) {
+// tinySource serves a file of 1 MiB, and ends with the test.
+func tinySource(t *testing.T) *source {
+	t.Helper()
 	testenv.RequireDocker(t)
-	ctx := t.Context()
-	s, err := startSource(ctx, t.TempDir(), t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
+	s, err := startSource(t.Context(), t.TempDir(), t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := s.close(ctx); err != nil {
+	t.Cleanup(func() {
+		if err := s.close(context.Background()); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return s
+}
+
+// A tiny measurement: the composed file is one that a real mysqld serves, and what we
+// and mysqlbinlog receive is that file.
+func TestMeasureReceiving(t *testing.T) {
+	ctx, s := t.Context(), tinySource(t)
 	if s.file.Size < 1<<20 || s.file.Events < 5*s.file.Transactions {
 		t.Errorf("composed: %+v", s.file)
 	}
@@ -64,18 +70,9 @@ func TestMeasureReceiving(t *testing.T) {
 
 // Each server sends its one client the whole file, and finds the last GTID of it.
 func TestMeasureServing(t *testing.T) {
-	testenv.RequireDocker(t)
-	ctx := t.Context()
-	s, err := startSource(ctx, t.TempDir(), t.TempDir(), kind{name: small, rows: 1, valueBytes: 200, size: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.close(ctx); err != nil {
-			t.Error(err)
-		}
-	}()
+	ctx, s := t.Context(), tinySource(t)
 	b := &bencher{disk: t.TempDir(), binary: os.Args[0]}
+	var err error
 	if b.daemon, err = child.Build(ctx, t.TempDir(), false, ""); err != nil {
 		t.Fatal(err)
 	}
