@@ -45,12 +45,11 @@ func (g Goal) text(unit string) string {
 
 // Result is one line: our figure, and a peer's where there is one.
 type Result struct {
-	Name  string // what was measured, against whom
-	Unit  string
-	Ours  Sample
-	Peer  Sample // empty = nothing to compare with
-	Goal  Goal
-	Notes string
+	Name string // what was measured, against whom
+	Unit string
+	Ours Sample
+	Peer Sample // empty = nothing to compare with
+	Goal Goal
 }
 
 // Ratio is our median by the peer's, 0 without a peer.
@@ -76,33 +75,26 @@ func (r Result) Met() bool {
 	return value <= r.Goal.Limit*(1+tolerance)
 }
 
-// spread is a sample in JSON.
-type spread struct {
-	Median float64   `json:"median"`
-	Min    float64   `json:"min"`
-	Max    float64   `json:"max"`
-	Runs   []float64 `json:"runs"`
+// line is a Result in JSON. What there is not is null.
+type line struct {
+	Name    string   `json:"name"`
+	Unit    string   `json:"unit"`
+	Ours    *float64 `json:"ours"` // the median, as is Peer
+	Peer    *float64 `json:"peer"`
+	Ratio   *float64 `json:"ratio"`
+	Goal    *string  `json:"goal"`
+	Met     *bool    `json:"met"` // within the tolerance
+	OursMin *float64 `json:"ours_min"`
+	OursMax *float64 `json:"ours_max"`
+	PeerMin *float64 `json:"peer_min"`
+	PeerMax *float64 `json:"peer_max"`
+	Runs    int      `json:"runs"` // values that Ours is the median of
 }
 
-func (s Sample) spread() *spread {
-	if len(s) == 0 {
-		return nil
-	}
-	return &spread{s.Median(), s.Min(), s.Max(), s}
-}
-
-// MarshalJSON gives {name, unit, ours, peer, ratio, goal, met}; what there is not is null.
-func (r Result) MarshalJSON() ([]byte, error) {
-	line := struct {
-		Name  string   `json:"name"`
-		Unit  string   `json:"unit"`
-		Ours  *spread  `json:"ours"`
-		Peer  *spread  `json:"peer"`
-		Ratio *float64 `json:"ratio"`
-		Goal  *string  `json:"goal"`
-		Met   *bool    `json:"met"`
-		Notes string   `json:"notes,omitempty"`
-	}{Name: r.Name, Unit: r.Unit, Ours: r.Ours.spread(), Peer: r.Peer.spread(), Notes: r.Notes}
+func (r Result) line() line {
+	line := line{Name: r.Name, Unit: r.Unit, Runs: len(r.Ours)}
+	line.Ours, line.OursMin, line.OursMax = r.Ours.spread()
+	line.Peer, line.PeerMin, line.PeerMax = r.Peer.spread()
 	if ratio := r.Ratio(); ratio != 0 {
 		line.Ratio = &ratio
 	}
@@ -110,14 +102,20 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		goal, met := r.Goal.text(r.Unit), r.Met()
 		line.Goal, line.Met = &goal, &met
 	}
-	return json.Marshal(line)
+	return line
 }
 
-// WriteJSON writes results as bench/results.json has them.
+// WriteJSON writes results as bench/results.json has them: a list of objects with the
+// fields of line.
 func WriteJSON(w io.Writer, results []Result) error {
+	lines := make([]line, 0, len(results))
+	for _, r := range results {
+		lines = append(lines, r.line())
+	}
 	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // for the goals
 	encoder.SetIndent("", " ")
-	return encoder.Encode(results)
+	return encoder.Encode(lines)
 }
 
 var columns = []string{"figure", "unit", "ours (min to max)", "peer (min to max)", "ratio", "goal", "met"}

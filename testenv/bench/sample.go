@@ -45,6 +45,14 @@ func (s Sample) Max() float64 {
 	return slices.Max(s)
 }
 
+// spread is nil for none.
+func (s Sample) spread() (median, least, most *float64) {
+	if len(s) == 0 {
+		return nil, nil, nil
+	}
+	return new(s.Median()), new(s.Min()), new(s.Max())
+}
+
 // Runner is one of those who are compared: a run of it gives its figures.
 type Runner struct {
 	Name string

@@ -63,6 +63,22 @@ func (s *Sink) Run(buffer int, read func(total int64)) error {
 	}
 }
 
+// Copy writes to w what it reads until at least size bytes have come.
+func (s *Sink) Copy(w io.Writer, buffer int, size int64) error {
+	buf := make([]byte, buffer)
+	for s.Total() < size {
+		n, err := s.nc.Read(buf)
+		total := s.total.Add(int64(n))
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("a sink after %d bytes of %d: %w", total, size, err)
+		}
+	}
+	return nil
+}
+
 // Total is how many bytes have come: packets with their headers.
 func (s *Sink) Total() int64 { return s.total.Load() }
 

@@ -5,13 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv"
+	"github.com/binlogproxy/binlogproxy/testenv/bench"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
 )
 
@@ -62,9 +67,64 @@ func TestMeasureReceiving(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Seconds <= 0 || r.CPUSeconds <= 0 || r.SealSeconds <= 0 || r.Commits < 1 {
 		t.Errorf("%s, %v", out.Bytes(), err)
 	}
-	figures, err := s.mysqlbinlog(ctx)
-	if err != nil || figures[rate] <= 0 {
-		t.Errorf("%v, %v", figures, err)
+	b := &bencher{root: t.TempDir(), binary: os.Args[0]}
+	for _, run := range []func(context.Context) (map[string]float64, error){
+		s.mysqlbinlog,
+		func(ctx context.Context) (map[string]float64, error) { return b.copy(ctx, s) },
+	} {
+		figures, err := b.memoryTouched(s.file.Size, bench.Runner{Run: run}).Run(ctx)
+		if err != nil || figures[rate] <= 0 {
+			t.Errorf("%v, %v", figures, err)
+		}
+	}
+	if left, err := os.ReadDir(b.root); len(left) != 0 || err != nil {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// The plain copy has all that the dump sends, to which receiving is compared.
+func TestCopyHasTheWholeFile(t *testing.T) {
+	s := tinySource(t)
+	theirs, err := os.ReadFile(filepath.Join(s.dir, fileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "copied")
+	if err := copyOnce(t.Context(), io.Discard, s.server.Addr(), path, fmt.Sprint(s.dumpSize())); err != nil {
+		t.Fatal(err)
+	}
+	packets, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []byte
+	for first := true; len(packets) >= perPacket; first = false {
+		size := int(packets[0]) | int(packets[1])<<8 | int(packets[2])<<16
+		end := min(wire.HeaderLen+size, len(packets))
+		if !first { // which is an artificial ROTATE
+			events = append(events, packets[perPacket:end]...)
+		}
+		packets = packets[end:]
+	}
+	theirs = theirs[replication.FirstEventOffset:]
+	events = events[:min(len(events), len(theirs))]                        // some of the next file may have come
+	if !bytes.HasPrefix(theirs, events) || len(events) < len(theirs)-100 { // the artificial ROTATE is not in dumpSize
+		t.Errorf("%d bytes of events were copied, of %d", len(events), len(theirs))
+	}
+}
+
+// What cannot be measured is reported, and the rest is measured all the same.
+func TestMeasuringGoesOnAfterAFailure(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := &bencher{root: file, disk: file, only: "receive"}
+	err := b.measure(t.Context())
+	for _, want := range []string{small, large} {
+		if err == nil || !strings.Contains(err.Error(), "a source of "+want+" events") {
+			t.Errorf("%q is not in %v", want, err)
+		}
 	}
 }
 
@@ -142,7 +202,7 @@ func TestMeasureTail(t *testing.T) {
 
 // The test binary is also the process that is measured.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "library" {
+	if len(os.Args) > 1 && slices.Contains([]string{"library", "copy"}, os.Args[1]) {
 		if err := run(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

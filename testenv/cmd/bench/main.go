@@ -54,6 +54,8 @@ func run(ctx context.Context, args []string) error {
 			return receiveOnce(ctx, os.Stdout, args[1], args[2])
 		case "syncer":
 			return syncOnce(ctx, os.Stdout, args[1])
+		case "copy":
+			return copyOnce(ctx, os.Stdout, args[1], args[2], args[3])
 		case "library":
 			return serveLibrary(ctx, os.Stdout, args[1])
 		}
@@ -104,21 +106,31 @@ var perKind = []measurement{
 	{"connect", (*bencher).connect},
 }
 
+// measure goes on where one of the measurements fails, and returns the errors of all.
 func (b *bencher) measure(ctx context.Context) error {
 	kinds := []kind{
 		{name: small, rows: 1, valueBytes: 200, size: b.size},
 		{name: large, rows: 100, valueBytes: 8000, size: b.size},
 	}
+	var errs []error
 	for _, k := range kinds {
-		if err := b.measureKind(ctx, k); err != nil {
-			return err
-		}
+		errs = append(errs, b.measureKind(ctx, k))
 	}
 	if b.wanted("tail") {
 		b.step("clients at the live end")
-		return b.tail(ctx)
+		errs = append(errs, b.failed("tail", b.tail(ctx)))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// failed says at once, and in the error, which measurement an error is of.
+func (b *bencher) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s: %w", what, err)
+	b.step("FAILED: %v", err)
+	return err
 }
 
 func (b *bencher) measureKind(ctx context.Context, k kind) error {
@@ -128,13 +140,13 @@ func (b *bencher) measureKind(ctx context.Context, k kind) error {
 	b.step("composing a file of %s events", k.name)
 	s, err := startSource(ctx, b.disk, b.root, k)
 	if err != nil {
-		return err
+		return b.failed("a source of "+k.name+" events", err)
 	}
 	b.step("%d MiB, %d events, %d transactions, %d bytes an event", s.file.Size>>20, s.file.Events, s.file.Transactions, s.file.Size/s.file.Events)
 	for _, m := range perKind {
 		if b.wanted(m.name) {
 			b.step("%s, %s events", m.name, k.name)
-			err = errors.Join(err, m.run(b, ctx, s))
+			err = errors.Join(err, b.failed(m.name+", "+k.name+" events", m.run(b, ctx, s)))
 		}
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)

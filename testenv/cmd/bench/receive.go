@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,18 +19,22 @@ var receiveGoals = map[string]struct{ cpu, throughput bench.Goal }{
 }
 
 // receive measures how the file of a source is received, on the file system of b.root.
-func (b *bencher) receive(ctx context.Context, s *source) error {
+func (b *bencher) receive(ctx context.Context, s *source) (err error) {
 	io, err := b.startReplica(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer io.close()
+	defer func() { err = errors.Join(err, io.close()) }()
 	runners := []bench.Runner{
 		{Name: "ours", Run: func(ctx context.Context) (map[string]float64, error) { return b.ours(ctx, s, b.root) }},
 		{Name: "mysqlbinlog", Run: s.mysqlbinlog},
 		{Name: "ours again", Run: func(ctx context.Context) (map[string]float64, error) { return b.ours(ctx, s, b.root) }},
 		{Name: "replica", Run: io.receive},
 		{Name: "syncer", Run: func(ctx context.Context) (map[string]float64, error) { return b.syncer(ctx, s) }},
+		{Name: "copy", Run: func(ctx context.Context) (map[string]float64, error) { return b.copy(ctx, s) }},
+	}
+	for i, r := range runners {
+		runners[i] = b.memoryTouched(s.file.Size, r)
 	}
 	samples, err := bench.InTurn(ctx, b.runs, runners...)
 	if err != nil {
@@ -39,7 +44,8 @@ func (b *bencher) receive(ctx context.Context, s *source) error {
 	name := func(what, peer string) string {
 		return fmt.Sprintf("receiving, %s events: %s, against %s", s.kind.name, what, peer)
 	}
-	ours, again, binlog, replica, syncer := samples["ours"], samples["ours again"], samples["mysqlbinlog"], samples["replica"], samples["syncer"]
+	ours, binlog := samples["ours"], samples["mysqlbinlog"]
+	again, replica, syncer, floor := samples["ours again"], samples["replica"], samples["syncer"], samples["copy"]
 	b.add(
 		bench.Result{Name: name("CPU", "mysqlbinlog --raw"), Unit: "CPU-s/GiB", Ours: ours[cpu], Peer: binlog[cpu], Goal: goals.cpu},
 		bench.Result{Name: name("throughput", "mysqlbinlog --raw"), Unit: "MiB/s", Ours: ours[rate], Peer: binlog[rate], Goal: goals.throughput},
@@ -47,6 +53,8 @@ func (b *bencher) receive(ctx context.Context, s *source) error {
 		bench.Result{Name: name("throughput", "a replica's I/O thread"), Unit: "MiB/s", Ours: again[rate], Peer: replica[rate], Goal: goals.throughput},
 		bench.Result{Name: name("CPU", "go-mysql's BinlogSyncer, raw, which keeps nothing"), Unit: "CPU-s/GiB", Ours: again[cpu], Peer: syncer[cpu]},
 		bench.Result{Name: name("throughput", "go-mysql's BinlogSyncer, raw, which keeps nothing"), Unit: "MiB/s", Ours: again[rate], Peer: syncer[rate]},
+		bench.Result{Name: name("CPU", "a plain copy of the socket to the file"), Unit: "CPU-s/GiB", Ours: again[cpu], Peer: floor[cpu]},
+		bench.Result{Name: name("throughput", "a plain copy of the socket to the file"), Unit: "MiB/s", Ours: again[rate], Peer: floor[rate]},
 		bench.Result{Name: fmt.Sprintf("receiving, %s events: commits", s.kind.name), Unit: "per GiB", Ours: ours["commits"]},
 		bench.Result{Name: fmt.Sprintf("sealing (SHA-256, CRC32C), %s events: CPU", s.kind.name), Unit: "CPU-s/GiB", Ours: ours["seal cpu"]},
 	)

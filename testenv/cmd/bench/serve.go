@@ -76,6 +76,11 @@ func (b *bencher) both(ctx context.Context, source *testenv.MySQL) (ours, mysqld
 // perPacket is what each event has before it: the packet's header and a zero.
 const perPacket = wire.HeaderLen + 1
 
+// dumpSize is how many bytes a dump of the source's file has at least.
+func (s *source) dumpSize() int64 {
+	return s.file.Size - replication.FirstEventOffset + s.file.Events*perPacket
+}
+
 // fetchBuffer is what one read takes at most: large, for throughput.
 const fetchBuffer = 1 << 20
 
@@ -94,7 +99,7 @@ func (s *source) fetch(ctx context.Context, v server) (map[string]float64, error
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
-	expected := s.file.Size - replication.FirstEventOffset + s.file.Events*perPacket
+	expected := s.dumpSize()
 	var seconds float64
 	err = client.Run(fetchBuffer, func(total int64) {
 		if total >= expected && seconds == 0 {
