@@ -15,10 +15,11 @@ import (
 
 // listener is one turn of listening for downstreams.
 type listener struct {
-	server *server.Server
-	socket net.Listener
-	logger *slog.Logger
-	accept sync.WaitGroup
+	settings settings // that it was opened with
+	server   *server.Server
+	socket   net.Listener
+	logger   *slog.Logger
+	accept   sync.WaitGroup
 }
 
 // listen opens the listener and serves from the log.
@@ -27,7 +28,7 @@ func listen(s settings, accountsFile string, log *archive.Log, upstream server.U
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{logger: logger}
+	l := &listener{settings: s, logger: logger}
 	if l.socket, err = net.Listen("tcp", s.Listen); err != nil {
 		return nil, err
 	}
@@ -55,17 +56,6 @@ func (l *listener) close(ctx context.Context) {
 		l.logger.Warn("downstreams did not take what was left in time and were cut", "err", err)
 	}
 	l.accept.Wait()
-}
-
-// change takes over accounts and TLS, for the logins to come. Connections whose
-// account is gone or changed end.
-func (l *listener) change(s settings, accountsFile string) error {
-	accounts, err := openAccounts(accountsFile, s.accounts)
-	if err != nil {
-		return err
-	}
-	l.server.Reload(accounts, s.tls)
-	return nil
 }
 
 // accountsFile is where a source keeps the verifiers of its accounts.

@@ -196,7 +196,7 @@ var sourceMetrics = []metric{
 
 var (
 	reloadSuccessful = prometheus.NewDesc("binlogproxy_config_last_reload_successful",
-		"1 unless the last reload of the configuration found a mistake.", nil, nil)
+		"1 unless the last reload of the configuration found a mistake, or a source could not keep its accounts.", nil, nil)
 	reloadSuccess = prometheus.NewDesc("binlogproxy_config_last_reload_success_timestamp_seconds",
 		"When the configuration that holds was read.", nil, nil)
 )

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
@@ -115,11 +114,15 @@ func (d *daemon) noteReload(err error) {
 	}
 }
 
-// lastReload is what the last reload said, or the start.
+// lastReload is what the last reload said, or the start; and then its sources.
 func (d *daemon) lastReload() reloading {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.reloading
+	last := d.reloading
+	for _, s := range d.sources {
+		last.err = errors.Join(last.err, s.reloadRefused())
+	}
+	return last
 }
 
 // change gives the source other settings. What they touch is begun again by the
@@ -133,9 +136,6 @@ func (s *source) change(next settings) {
 	if before.password != next.password {
 		change |= config.Reconnect
 		keys = append(keys, "the password")
-	}
-	if !reflect.DeepEqual(before.accounts, next.accounts) || before.ListenTLS != next.ListenTLS || next.tls != nil {
-		change |= config.InPlace
 	}
 	if len(keys) > 0 {
 		s.logger.Info("the source was changed", "keys", keys)
@@ -156,13 +156,11 @@ func (s *source) apply(change config.Change) {
 	if change&config.Reconnect != 0 || following != nil {
 		s.following.restart()
 	}
-	switch {
-	case change&config.Relisten != 0 || serving != nil:
+	if serving != nil || change&config.Relisten != 0 && o.listener.Load() == nil {
 		s.serving.restart()
-	case change&config.InPlace != 0:
-		select {
-		case o.changed <- struct{}{}:
-		default: // it is told already
-		}
+	}
+	select {
+	case o.changed <- struct{}{}: // files may have changed, too
+	default: // it is told already
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replica"
 	"github.com/binlogproxy/binlogproxy/replication"
+	"github.com/binlogproxy/binlogproxy/server"
 )
 
 // source is one followed primary, and owns its life: run opens its log, and within
@@ -33,8 +34,9 @@ type source struct {
 
 	open atomic.Pointer[openSource] // nil while the log is not open
 
-	mu       sync.Mutex // guards settings
+	mu       sync.Mutex // guards what follows
 	settings settings
+	refused  error // why the listener could not take over the settings of the last reload
 }
 
 // openSource is a source whose log is open.
@@ -45,7 +47,7 @@ type openSource struct {
 	listener atomic.Pointer[listener] // nil while nothing listens
 	draining context.Context          // ends when downstreams have had their time
 	listened chan struct{}            // closed when listening was tried
-	changed  chan struct{}            // tells the listener of settings that are changed in place; holds one
+	changed  chan struct{}            // tells the listener of a reload; holds one
 }
 
 // pauseMin is the first pause of a part that has failed.
@@ -215,35 +217,72 @@ func (s *source) serve(ctx context.Context, o *openSource, listening func()) err
 		<-ctx.Done()
 		return nil
 	}
-	accounts := accountsFile(s.dir)
-	l, err := listen(c, accounts, o.log, shownUpstream{o.upstream, c.AdvertiseVersion}, s.logger)
+	l, err := listen(c, accountsFile(s.dir), o.log, shownUpstream{o.upstream, c.AdvertiseVersion}, s.logger)
 	if err != nil {
 		return err
 	}
+	s.noteRefused(nil)
 	s.serving.well()
 	o.listener.Store(l)
 	listening()
-	err = s.serveUntil(ctx, o, l, accounts)
+	s.serveUntil(ctx, o, l)
 	drain, cancel := context.WithTimeout(o.draining, drainTime)
 	defer cancel()
 	l.close(drain)
 	o.listener.Store(nil)
-	return err
+	return nil
 }
 
-// serveUntil takes changes of accounts and of TLS over into the listener until ctx
-// ends, or one cannot be taken over.
-func (s *source) serveUntil(ctx context.Context, o *openSource, l *listener, accounts string) error {
+// serveUntil takes reloads over into the listener until ctx ends.
+func (s *source) serveUntil(ctx context.Context, o *openSource, l *listener) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-o.changed:
-			if err := l.change(s.now(), accounts); err != nil {
-				return err
+			err := s.takeOver(l)
+			s.noteRefused(err)
+			if err != nil {
+				s.logger.Error("a reload was not taken over: the listener and its accounts stay as they were", "err", err)
 			}
 		}
 	}
+}
+
+// takeOver brings the listener in line with the settings, by another turn where it
+// must. Nothing is touched before the accounts are kept: with a disk that fails,
+// those of before hold, and downstreams stay.
+func (s *source) takeOver(l *listener) error {
+	next := s.now()
+	var accounts *server.Accounts
+	if next.Listen != config.Off {
+		var err error
+		if accounts, err = openAccounts(accountsFile(s.dir), next.accounts); err != nil {
+			return err
+		}
+	}
+	if change, _ := l.settings.Changes(next.Source); change&config.Relisten != 0 {
+		s.serving.restart()
+		return nil
+	}
+	l.server.Reload(accounts, next.tls)
+	return nil
+}
+
+func (s *source) noteRefused(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = err
+}
+
+// reloadRefused is why the last reload was not taken over; nil where it was.
+func (s *source) reloadRefused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		return nil
+	}
+	return fmt.Errorf("source %s: its listener and accounts stay as they were: %w", s.name, s.refused)
 }
 
 // trouble is what is wrong with the source for more than a moment, and since when; nil for nothing.

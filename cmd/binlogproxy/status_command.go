@@ -109,7 +109,7 @@ func printStatus(out io.Writer, st Status, full bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "binlogproxy %s, up %s, ready: %v\n", st.Version, time.Since(st.Started).Round(time.Second), st.Ready)
 	if !st.Reload.Successful {
-		fmt.Fprintf(w, "THE LAST RELOAD CHANGED NOTHING: %s\n", strings.ReplaceAll(st.Reload.Error, "\n", "\n  "))
+		fmt.Fprintf(w, "THE LAST RELOAD FAILED: %s\n", strings.ReplaceAll(st.Reload.Error, "\n", "\n  "))
 	}
 	if !full {
 		printTable(w, st.Sources)

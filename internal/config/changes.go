@@ -10,14 +10,14 @@ import (
 type Change uint8
 
 const (
-	InPlace   Change = 1 << iota // nothing: the next login goes by the new values
-	Reconnect                    // the connection to the source; the log and downstreams stay
+	Reconnect Change = 1 << iota // the connection to the source; the log and downstreams stay
 	Relisten                     // the listener, with the connections of downstreams; receiving goes on
 )
 
-// changes by the word in the tag reload, which every key of a Source has. The name
-// cannot change: another name is another source.
-var changes = map[string]Change{"in-place": InPlace, "reconnect": Reconnect, "relisten": Relisten, "new": 0}
+// changes by the word in the tag reload, which every key of a Source has. What changes
+// in place holds for what begins from then on. The name cannot change: another name
+// is another source.
+var changes = map[string]Change{"in-place": 0, "reconnect": Reconnect, "relisten": Relisten, "new": 0}
 
 // Changes compares two configurations of the source of one name: which keys differ,
 // and what must be done for it.

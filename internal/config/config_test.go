@@ -189,7 +189,7 @@ func TestEveryKeyOfASourceSaysWhatAChangeOfItTouches(t *testing.T) {
 		{func(s *Source) { s.Address = "other:3306" }, Reconnect, "address"},
 		{func(s *Source) { s.Password.File = "f" }, Reconnect, "password"},
 		{func(s *Source) { s.Listen = "127.0.0.1:1" }, Relisten, "listen"},
-		{func(s *Source) { s.Accounts = []Account{{User: "x"}} }, InPlace, "accounts"},
+		{func(s *Source) { s.Accounts = []Account{{User: "x"}} }, 0, "accounts"},
 	} {
 		after := before
 		c.edit(&after)

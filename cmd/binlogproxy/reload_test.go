@@ -1,0 +1,68 @@
+package main
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/binlogproxy/binlogproxy/testenv"
+)
+
+// pinned is one connection to a daemon.
+func pinned(t *testing.T, address string) *sql.Conn {
+	t.Helper()
+	c, err := downstream(t, address, testenv.ReplicationUser, testenv.ReplicationPassword).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAReloadWhoseAccountsCannotBeKeptLeavesDownstreamsAlone(t *testing.T) {
+	one := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "one"})
+	f := newFleet(t)
+	address, moved := reserved(t), reserved(t)
+	kept := f.source("kept", one.Addr(), address)
+	f.write(t, kept)
+	restart(t, f.Daemon)
+	c := pinned(t, address)
+
+	accounts := filepath.Join(f.dir, "kept", "accounts.json")
+	if err := os.Remove(accounts); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(accounts, 0o700); err != nil { // can neither be read nor replaced
+		t.Fatal(err)
+	}
+	another := strings.Replace(kept, "accounts: [{user: "+testenv.ReplicationUser, "accounts: [{user: another", 1)
+	for i, next := range []string{another, strings.Replace(another, address, moved, 1)} {
+		f.write(t, next)
+		f.reload(t)
+		eventually(t, "a reload that is not taken over", func() (bool, string) {
+			return strings.Count(f.Tail(), "a reload was not taken over") == i+1, f.Tail()
+		})
+		st, err := status(t, f.Daemon)
+		if err != nil || st.Reload.Successful || !strings.Contains(st.Reload.Error, "accounts.json") || !st.Ready || st.Sources[0].Listen != address {
+			t.Errorf("%+v, %v", st, err)
+		}
+		if err := c.PingContext(t.Context()); err != nil {
+			t.Errorf("a connection was cut: %v", err)
+		}
+		pinned(t, address) // by the account of before
+	}
+
+	if err := os.Remove(accounts); err != nil {
+		t.Fatal(err)
+	}
+	f.reload(t)
+	eventually(t, "the accounts of the reload", func() (bool, string) {
+		err := downstream(t, moved, "another", testenv.ReplicationPassword).PingContext(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
+	if st, err := status(t, f.Daemon); err != nil || !st.Reload.Successful || st.Reload.Error != "" {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
