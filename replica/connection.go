@@ -24,7 +24,7 @@ func (r *Replica) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.status.connected(info, conn.ID())
+	r.status.connected(info, conn.ID(), conn.TLS())
 	if r.options.OnSource != nil {
 		if err := r.options.OnSource(ctx, info); err != nil {
 			return err

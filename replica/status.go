@@ -26,6 +26,7 @@ type Status struct {
 
 	Source       SourceInfo // as of the last connect
 	ConnectionID uint32     // of the last connection, at the source
+	TLS          string     // of the last connection: version and cipher, or "off"
 
 	// Position is behind the last whole event that the sink has taken. Behind a
 	// resume, while it is compared, that lies within what is held.
@@ -95,9 +96,9 @@ func (b *statusBook) connecting() {
 	b.update(func(s *Status, now time.Time) { s.State, s.NextAttempt = StateConnecting, time.Time{} })
 }
 
-func (b *statusBook) connected(info SourceInfo, id uint32) {
+func (b *statusBook) connected(info SourceInfo, id uint32, tls string) {
 	b.update(func(s *Status, now time.Time) {
-		s.Source, s.ConnectionID, s.ConnectedSince = info, id, now
+		s.Source, s.ConnectionID, s.TLS, s.ConnectedSince = info, id, tls, now
 		s.Connects++
 	})
 }

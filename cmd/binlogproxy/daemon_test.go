@@ -55,6 +55,10 @@ func TestMetricsMoveWithWhatTheyMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	inStep(t, primary, replica)
+	st, err := status(t, d)
+	if _, out, _ := command("status", "--http="+d.HTTP()); err != nil || st.Sources[0].Server.TLS != "off" || !strings.Contains(out, " without TLS, server_id ") {
+		t.Errorf("%+v, %v\n%s", st, err, out)
+	}
 	after := scrape(t, d)
 	const s = `{source="main"}`
 	for _, name := range []string{

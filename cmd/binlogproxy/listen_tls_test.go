@@ -52,6 +52,9 @@ func TestClientsOfMySQLReplicateOverTLS(t *testing.T) {
 		if err != nil || len(st.Sources[0].Downstream) != 1 || !st.Sources[0].Downstream[0].TLS {
 			t.Errorf("%s: %+v, %v", c.name, st.Sources[0].Downstream, err)
 		}
+		if _, out, _ := command("status", "--http="+c.daemon.HTTP()); !strings.Contains(out, " with TLS, server_id ") {
+			t.Errorf("%s:\n%s", c.name, out)
+		}
 	}
 	fetchVerifying := func(ca string) (errs string, exit int) {
 		host, port := optional.Endpoint()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
@@ -31,6 +32,25 @@ func TestASourceIsFollowedByTLSOrNotAtAll(t *testing.T) {
 				WHERE PROCESSLIST_USER = ?`, testenv.ReplicationUser).Scan(&secure, &all)
 			return err == nil && secure == all && all >= 2, fmt.Sprint(secure, all, err)
 		})
+		var name, version, cipher string
+		for _, shown := range []struct {
+			variable string
+			value    *string
+		}{{"Ssl_version", &version}, {"Ssl_cipher", &cipher}} {
+			err := primary.DB().QueryRowContext(t.Context(), `SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.status_by_thread
+				JOIN performance_schema.threads USING (THREAD_ID) WHERE PROCESSLIST_USER = ? AND VARIABLE_NAME = ? LIMIT 1`,
+				testenv.ReplicationUser, shown.variable).Scan(&name, shown.value)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := strings.Replace(version, "TLSv", "TLS ", 1) + " " + cipher
+		if st, err := status(t, d); err != nil || st.Sources[0].Server.TLS != want {
+			t.Errorf("status shows %q, the source %q, %v", st.Sources[0].Server.TLS, want, err)
+		}
+		if _, out, _ := command("status", "--http="+d.HTTP()); !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
 	})
 	t.Run("no certificate of ours", func(t *testing.T) {
 		exitsWith(t, newDaemon(t, primary.Addr(), "--ssl-mode=required"), exitUnreachable, "Access denied")

@@ -64,6 +64,7 @@ type ServerStatus struct {
 	Version    string `json:"version"`
 	ServerID   uint32 `json:"server_id"`
 	ServerUUID string `json:"server_uuid"`
+	TLS        string `json:"tls"` // of the last connection: version and cipher, or "off"; "" before the first
 }
 
 // GapStatus is a stretch of history that is lost for good.
@@ -171,6 +172,7 @@ func (r *receiver) fill(st *SourceStatus) {
 	st.Ready = r.ready.Load() && now.State == replica.StateReceiving
 	st.LastError, st.ErrorTime = now.LastError, moment(now.LastErrorAt)
 	st.Server.Version, st.Server.ServerID, st.Server.ServerUUID = now.Source.Version, now.Source.ServerID, now.Source.ServerUUID
+	st.Server.TLS = now.TLS
 	st.Received, st.LagBytes = place(now.Position), now.LagBytes
 	st.Events, st.ReceivedBytes, st.LastEventTime, st.LastHeard = now.Events, now.Bytes, moment(now.LastEventTime), moment(now.LastHeard)
 	st.Connects, st.ConnectedSince = now.Connects, moment(now.ConnectedSince)

@@ -126,6 +126,7 @@ func printStatus(out io.Writer, st Status, full bool) error {
 		if s.Server.Version != "" {
 			line("server", fmt.Sprintf("%s server_id %d %s", s.Server.Version, s.Server.ServerID, s.Server.ServerUUID))
 		}
+		line("tls", s.Server.TLS)
 		if s.Received != "" {
 			line("received", s.Received+lag(s.LagBytes))
 		}
@@ -143,10 +144,17 @@ func printStatus(out io.Writer, st Status, full bool) error {
 		line("last error", s.LastError)
 		line("listen", s.Listen)
 		for _, d := range s.Downstream {
-			line("downstream", fmt.Sprintf("%s@%s server_id %d at %s%s", d.User, d.Host, d.ServerID, d.Position, lag(d.LagBytes)))
+			line("downstream", fmt.Sprintf("%s@%s %s, server_id %d at %s%s", d.User, d.Host, d.protection(), d.ServerID, d.Position, lag(d.LagBytes)))
 		}
 	}
 	return w.Flush()
+}
+
+func (d DownstreamStatus) protection() string {
+	if d.TLS {
+		return "with TLS"
+	}
+	return "without TLS"
 }
 
 func lag(bytes int64) string {

@@ -2,6 +2,7 @@ package dial
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -44,6 +45,16 @@ func (c *Conn) ServerVersion() string { return c.client.GetServerVersion() }
 
 // ID is the connection's id at the server.
 func (c *Conn) ID() uint32 { return c.client.GetConnectionID() }
+
+// TLS is the version and the cipher that protect the connection; "off" without TLS.
+func (c *Conn) TLS() string {
+	secured, ok := c.client.Conn.Conn.(*tls.Conn)
+	if !ok {
+		return "off"
+	}
+	state := secured.ConnectionState()
+	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
+}
 
 // Close breaks the connection off, without COM_QUIT: it may be called in any
 // state, and beside a call that waits.
