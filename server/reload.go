@@ -19,3 +19,7 @@ func (s *Server) Reload(accounts *Accounts, tls *TLS) {
 		}
 	})
 }
+
+// SetMaxConnections exchanges Options.MaxConnections for every login that begins from
+// now on. Sessions that are there go on, also beyond it.
+func (s *Server) SetMaxConnections(n int) { s.sessions.allow(n) }

@@ -12,18 +12,26 @@ import (
 // silent connections nor one of logins that get stuck keeps out a client that logs in
 // at once.
 type sessions struct {
-	maxLoggedIn, maxPending int
+	maxPending int
 
-	mu       sync.Mutex
-	lastID   uint32
-	byID     map[uint32]*session
-	pending  []*session // oldest first
-	loggedIn int
+	mu          sync.Mutex // guards what follows
+	maxLoggedIn int
+	lastID      uint32
+	byID        map[uint32]*session
+	pending     []*session // oldest first
+	loggedIn    int
 }
 
 func (r *sessions) init(maxLoggedIn, maxPending int) {
 	r.maxLoggedIn, r.maxPending = maxLoggedIn, maxPending
 	r.byID = make(map[uint32]*session)
+}
+
+// allow changes how many may be logged in. Those that are, stay.
+func (r *sessions) allow(maxLoggedIn int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.maxLoggedIn = maxLoggedIn
 }
 
 // add gives the session its id, and says by its field refused that there is no room for

@@ -61,3 +61,23 @@ func TestASessionIsForgottenOnce(t *testing.T) {
 		t.Errorf("%d logged in, %d pending", loggedIn, pending)
 	}
 }
+
+func TestALimitThatChangesIsForTheLoginsToCome(t *testing.T) {
+	var r sessions
+	r.init(1, 3)
+	one := pendingSessions(&r, "s")[0]
+	r.promote(one)
+	r.allow(2)
+	two := pendingSessions(&r, "s")[0]
+	if two.refused || !r.promote(two) {
+		t.Error("no room for two")
+	}
+	r.allow(1)
+	if loggedIn, _ := r.count(); loggedIn != 2 {
+		t.Errorf("%d are logged in", loggedIn)
+	}
+	r.remove(two)
+	if three := pendingSessions(&r, "s")[0]; !three.refused || r.promote(three) {
+		t.Error("there is room for two")
+	}
+}

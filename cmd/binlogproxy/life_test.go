@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/server"
 )
 
@@ -42,7 +43,7 @@ func TestADaemonThatHasEndedLeavesNoGoroutine(t *testing.T) {
 	}
 	d.level = new(slog.LevelVar)
 	next := name(*c, "new", "kept")
-	next.Sources[1].ServerID, next.Sources[1].MaxConnections = 7, 5 // reconnect and relisten
+	next.Sources[1].ServerID, next.Sources[1].AuthPlugin = 7, wire.NativePassword // reconnect and relisten
 	d.load = func() (*config.Config, []settings, error) { return next, all(next), nil }
 	ctx, stop := context.WithCancel(t.Context())
 	hangup := make(chan os.Signal)

@@ -66,3 +66,35 @@ func TestAReloadWhoseAccountsCannotBeKeptLeavesDownstreamsAlone(t *testing.T) {
 		t.Errorf("%+v, %v", st, err)
 	}
 }
+
+func TestAReloadOfMaxConnectionsLeavesConnectionsAlone(t *testing.T) {
+	one := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "one"})
+	f := newFleet(t)
+	address := reserved(t)
+	kept := f.source("kept", one.Addr(), address)
+	f.write(t, strings.Replace(kept, "{", "{max-connections: 2, ", 1))
+	restart(t, f.Daemon)
+	first, second := pinned(t, address), pinned(t, address)
+	third := func() error {
+		db := downstream(t, address, testenv.ReplicationUser, testenv.ReplicationPassword)
+		db.SetMaxIdleConns(0) // it makes room again
+		return db.PingContext(t.Context())
+	}
+	if err := third(); err == nil || !strings.Contains(err.Error(), "1040") {
+		t.Fatalf("beyond the limit: %v", err)
+	}
+	f.write(t, strings.Replace(kept, "{", "{max-connections: 3, ", 1))
+	f.reload(t)
+	eventually(t, "room for a third", func() (bool, string) { err := third(); return err == nil, fmt.Sprint(err) })
+	f.write(t, strings.Replace(kept, "{", "{max-connections: 1, ", 1))
+	f.reload(t)
+	eventually(t, "no room", func() (bool, string) {
+		err := third()
+		return err != nil && strings.Contains(err.Error(), "1040"), fmt.Sprint(err)
+	})
+	for _, c := range []*sql.Conn{first, second} {
+		if err := c.PingContext(t.Context()); err != nil {
+			t.Errorf("a connection was cut: %v", err)
+		}
+	}
+}

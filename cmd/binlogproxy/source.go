@@ -266,6 +266,7 @@ func (s *source) takeOver(l *listener) error {
 		return nil
 	}
 	l.server.Reload(accounts, next.tls)
+	l.server.SetMaxConnections(next.MaxConnections)
 	return nil
 }
 

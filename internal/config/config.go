@@ -62,7 +62,7 @@ type Source struct {
 	ListenTLS        ListenTLS     `yaml:"listen-tls" reload:"in-place"`        // how they may or must hide what they say
 	Accounts         []Account     `yaml:"accounts" reload:"in-place"`          // who may connect there; at least one unless listen is off
 	AuthPlugin       string        `yaml:"auth-plugin" reload:"relisten"`       // that the greeting names: caching_sha2_password (default), mysql_native_password; accounts work with both
-	MaxConnections   int           `yaml:"max-connections" reload:"relisten"`   // of downstreams at once; default 1024
+	MaxConnections   int           `yaml:"max-connections" reload:"in-place"`   // of downstreams at once; default 1024
 	AdvertiseVersion string        `yaml:"advertise-version" reload:"relisten"` // server version in the greeting; default: the primary's
 }
 
