@@ -77,8 +77,21 @@ func TestMeasureReceiving(t *testing.T) {
 			t.Errorf("%v, %v", figures, err)
 		}
 	}
+	b.disk, b.runs = t.TempDir(), 1
+	if err := b.receiveOnDisk(ctx, s); err != nil || len(b.results) != 2 || b.results[0].Ours.Min() <= 0 || b.results[0].Ratio() <= 0 {
+		t.Errorf("%+v, %v", b.results, err)
+	}
 	if left, err := os.ReadDir(b.root); len(left) != 0 || err != nil {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// build builds the daemon that is measured.
+func (b *bencher) build(t *testing.T) {
+	t.Helper()
+	var err error
+	if b.daemon, err = child.Build(t.Context(), t.TempDir(), false, ""); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -132,10 +145,7 @@ func TestMeasuringGoesOnAfterAFailure(t *testing.T) {
 func TestMeasureServing(t *testing.T) {
 	ctx, s := t.Context(), tinySource(t)
 	b := &bencher{disk: t.TempDir(), binary: os.Args[0]}
-	var err error
-	if b.daemon, err = child.Build(ctx, t.TempDir(), false, ""); err != nil {
-		t.Fatal(err)
-	}
+	b.build(t)
 	ours, mysqld, end, err := b.both(ctx, s.server)
 	if err != nil {
 		t.Fatal(err)
@@ -162,15 +172,36 @@ func TestMeasureServing(t *testing.T) {
 	}
 }
 
+// The largest event is received by the real binary and served, here a small one.
+func TestMeasureEvent(t *testing.T) {
+	testenv.RequireDocker(t)
+	b := &bencher{disk: t.TempDir(), root: t.TempDir()}
+	b.build(t)
+	if err := b.eventOf(t.Context(), 1<<20); err != nil || len(b.results) != 1 || b.results[0].Ours.Median() < 1 {
+		t.Errorf("%+v, %v", b.results, err)
+	}
+}
+
+// The daemon starts on all files that it has received before.
+func TestMeasureStart(t *testing.T) {
+	b := &bencher{disk: t.TempDir(), root: t.TempDir(), runs: 2}
+	b.build(t)
+	if err := b.startOn(t.Context(), []begin{{files: 2}, {files: 5}}); err != nil || len(b.results) != 2 {
+		t.Fatalf("%+v, %v", b.results, err)
+	}
+	for _, r := range b.results {
+		if len(r.Ours) != 2 || r.Ours.Min() <= 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // Every client at the live end gets every transaction, from the proxy and from mysqld.
 func TestMeasureTail(t *testing.T) {
 	testenv.RequireDocker(t)
 	ctx := t.Context()
 	b := &bencher{disk: t.TempDir()}
-	var err error
-	if b.daemon, err = child.Build(ctx, t.TempDir(), false, ""); err != nil {
-		t.Fatal(err)
-	}
+	b.build(t)
 	l, err := b.startLive(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +233,7 @@ func TestMeasureTail(t *testing.T) {
 
 // The test binary is also the process that is measured.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"library", "copy"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"library", "copy", "receive"}, os.Args[1]) {
 		if err := run(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

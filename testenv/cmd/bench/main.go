@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&b.runs, "runs", 5, "runs of each measurement; the median counts")
 	flags.StringVar(&b.daemon, "binary", "bin/binlogproxy", "`FILE` of the daemon that is measured")
 	flags.Int64Var(&b.size, "size", 512<<20, "`BYTES` of the files of a run")
-	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: receive, serve, connect, tail")
+	flags.StringVar(&b.only, "only", "", "only measurements with one of these names: "+strings.Join(names(), ", "))
 	flags.BoolVar(&b.markdown, "markdown", false, "print the table as docs/performance.md has it")
 	out := flags.String("out", "bench/results.json", "`FILE` for the results")
 	if err := flags.Parse(args); err != nil {
@@ -94,16 +94,36 @@ func (b *bencher) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// measurement is a group of figures. Those with a kind need a source that serves it.
-type measurement struct {
-	name string
-	run  func(*bencher, context.Context, *source) error
-}
+// perKind are the measurements at a source that serves a kind of file, and alone the others.
+var (
+	perKind = []struct {
+		name string
+		run  func(*bencher, context.Context, *source) error
+	}{
+		{"receive", (*bencher).receive},
+		{"disk", (*bencher).receiveOnDisk},
+		{"serve", (*bencher).serve},
+		{"connect", (*bencher).connect},
+	}
+	alone = []struct {
+		name string
+		run  func(*bencher, context.Context) error
+	}{
+		{"event", (*bencher).event},
+		{"start", (*bencher).start},
+		{"tail", (*bencher).tail},
+	}
+)
 
-var perKind = []measurement{
-	{"receive", (*bencher).receive},
-	{"serve", (*bencher).serve},
-	{"connect", (*bencher).connect},
+// names are those of all measurements.
+func names() (all []string) {
+	for _, m := range perKind {
+		all = append(all, m.name)
+	}
+	for _, m := range alone {
+		all = append(all, m.name)
+	}
+	return all
 }
 
 // measure goes on where one of the measurements fails, and returns the errors of all.
@@ -116,9 +136,11 @@ func (b *bencher) measure(ctx context.Context) error {
 	for _, k := range kinds {
 		errs = append(errs, b.measureKind(ctx, k))
 	}
-	if b.wanted("tail") {
-		b.step("clients at the live end")
-		errs = append(errs, b.failed("tail", b.tail(ctx)))
+	for _, m := range alone {
+		if b.wanted(m.name) {
+			b.step("%s", m.name)
+			errs = append(errs, b.failed(m.name, m.run(b, ctx)))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -134,7 +156,11 @@ func (b *bencher) failed(what string, err error) error {
 }
 
 func (b *bencher) measureKind(ctx context.Context, k kind) error {
-	if !slices.ContainsFunc(perKind, func(m measurement) bool { return b.wanted(m.name) }) {
+	var wanted bool
+	for _, m := range perKind {
+		wanted = wanted || b.wanted(m.name)
+	}
+	if !wanted {
 		return nil
 	}
 	b.step("composing a file of %s events", k.name)

@@ -29,7 +29,7 @@ func touchMemory(path string, size int64) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(path)) }()
-	chunk := make([]byte, 1<<20)
+	chunk := make([]byte, mib)
 	for ; size > 0; size -= int64(len(chunk)) {
 		if _, err := f.Write(chunk); err != nil {
 			return err

@@ -20,21 +20,28 @@ type proxy struct {
 }
 
 // startProxy returns when the daemon has received the source's files and sealed them.
-func (b *bencher) startProxy(ctx context.Context, source *testenv.MySQL) (_ *proxy, err error) {
+func (b *bencher) startProxy(ctx context.Context, source *testenv.MySQL) (*proxy, error) {
+	p, err := b.newProxy(child.Options{Source: source.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.catchUp(ctx, source); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// newProxy starts nothing yet. The options are to name the source and the account.
+func (b *bencher) newProxy(options child.Options) (_ *proxy, err error) {
 	b.proxies++ // a source still knows the one before by its server id
 	p := &proxy{}
 	if p.dir, err = os.MkdirTemp(b.disk, "proxy-"); err != nil {
 		return nil, err
 	}
-	p.Daemon, err = child.New(child.Options{
-		Binary: b.daemon, DataDir: filepath.Join(p.dir, "data"), Source: source.Addr(),
-		User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, ServerID: 4_100_000 + b.proxies, ReadyTimeout: receiveLimit,
-	})
-	if err != nil {
+	options.Binary, options.DataDir = b.daemon, filepath.Join(p.dir, "data")
+	options.ServerID, options.ReadyTimeout = 4_100_000+b.proxies, receiveLimit
+	if p.Daemon, err = child.New(options); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(p.dir))
-	}
-	if err := p.catchUp(ctx, source); err != nil {
-		return nil, errors.Join(err, p.close())
 	}
 	return p, nil
 }

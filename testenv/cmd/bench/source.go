@@ -44,9 +44,21 @@ type source struct {
 }
 
 // startSource starts a mysqld, lets it write one transaction of the kind, composes a
-// file of that and puts it into the server's index. The file lies below disk; what
-// mysqlbinlog receives goes below memory.
-func startSource(ctx context.Context, disk, memory string, k kind) (_ *source, err error) {
+// file of that and puts it into the server's index.
+func startSource(ctx context.Context, disk, memory string, k kind) (*source, error) {
+	s, err := startServer(ctx, disk, memory, k)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compose(ctx); err != nil {
+		return nil, errors.Join(err, s.close(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// startServer starts the mysqld alone. Its files lie below disk; what mysqlbinlog receives
+// goes below memory.
+func startServer(ctx context.Context, disk, memory string, k kind) (_ *source, err error) {
 	s := &source{kind: k, dir: filepath.Join(disk, "source-"+k.name), memory: filepath.Join(memory, "received-"+k.name)}
 	if err := errors.Join(makeOpenDir(s.dir), makeOpenDir(s.memory)); err != nil {
 		return nil, err
@@ -55,13 +67,7 @@ func startSource(ctx context.Context, disk, memory string, k kind) (_ *source, e
 		Name: "source of " + k.name + " events", Binds: []string{s.dir + ":" + there, s.memory + ":" + thereInMemory},
 		Args: []string{"--log-bin=" + there + "/binlog", "--max-binlog-size=1G", "--max-connections=2000", "--max-allowed-packet=1G"},
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.compose(ctx); err != nil {
-		return nil, errors.Join(err, s.server.Terminate(context.WithoutCancel(ctx)))
-	}
-	return s, nil
+	return s, err
 }
 
 // makeOpenDir makes a directory that the user of a server in a container can write to.
@@ -74,6 +80,19 @@ func (s *source) compose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.hold(ctx, func(path string) error {
+		f, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		s.file, err = template.Compose(f, s.size, nextName)
+		return err
+	})
+}
+
+// hold lets the server hold one file, which write makes, instead of its own.
+func (s *source) hold(ctx context.Context, write func(path string) error) error {
 	if err := s.server.Stop(ctx); err != nil {
 		return err
 	}
@@ -86,7 +105,12 @@ func (s *source) compose(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.write(template); err != nil {
+	path := filepath.Join(s.dir, fileName)
+	if err := write(path); err != nil {
+		return err
+	}
+	index := filepath.Join(s.dir, "binlog.index")
+	if err := errors.Join(os.Chmod(path, 0o666), os.WriteFile(index, []byte(there+"/"+fileName+"\n"), 0o666)); err != nil {
 		return err
 	}
 	return s.server.Start(ctx)
@@ -111,21 +135,6 @@ func (s *source) template(ctx context.Context) (*bench.Template, error) {
 		return nil, err
 	}
 	return bench.NewTemplate(first.Bytes())
-}
-
-func (s *source) write(template *bench.Template) error {
-	f, err := os.Create(filepath.Join(s.dir, fileName))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if s.file, err = template.Compose(f, s.size, nextName); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o666); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(s.dir, "binlog.index"), []byte(there+"/"+fileName+"\n"), 0o666)
 }
 
 // gib is the file's size.
