@@ -15,6 +15,7 @@ type part struct {
 
 	mu      sync.Mutex // guards what follows
 	end     context.CancelFunc
+	pausing bool // between a turn that has failed and the next
 	problem error
 	since   time.Time
 	pause   time.Duration
@@ -63,16 +64,29 @@ func waitFor(ctx context.Context, pause time.Duration) {
 func (p *part) begin(end context.CancelFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.end = end
+	p.end, p.pausing = end, false
 }
 
 // restart ends the turn, or the pause before it, so that the next one begins.
 func (p *part) restart() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.restartLocked()
+}
+
+func (p *part) restartLocked() {
 	if p.end != nil {
 		p.pause = 0
 		p.end()
+	}
+}
+
+// retry ends the pause before the next turn. A turn goes on.
+func (p *part) retry() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pausing {
+		p.restartLocked()
 	}
 }
 
@@ -80,7 +94,7 @@ func (p *part) restart() {
 func (p *part) fail(err error, pauseMax time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.problem, p.since = err, time.Now()
+	p.pausing, p.problem, p.since = true, err, time.Now()
 	p.pause = min(max(2*p.pause, p.pauseMin), pauseMax)
 	return max(p.pause/2+rand.N(p.pause/2+1), time.Millisecond)
 }

@@ -143,13 +143,17 @@ func (s *source) change(next settings) {
 	s.apply(change)
 }
 
-// apply begins again what a change touches, and what has failed.
+// apply begins again what a change touches, and what has failed. A log that is being
+// opened goes by the settings that hold then: its recovery may be long.
 func (s *source) apply(change config.Change) {
-	_, archiving := s.archiving.trouble()
 	_, following := s.following.trouble()
 	_, serving := s.serving.trouble()
 	o := s.open.Load()
-	if archiving != nil || o == nil || o.log.State().Stopped != nil {
+	switch {
+	case o == nil:
+		s.archiving.retry()
+		return
+	case o.log.State().Stopped != nil:
 		s.archiving.restart()
 		return
 	}

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/testenv"
 )
 
@@ -96,5 +100,31 @@ func TestAReloadOfMaxConnectionsLeavesConnectionsAlone(t *testing.T) {
 		if err := c.PingContext(t.Context()); err != nil {
 			t.Errorf("a connection was cut: %v", err)
 		}
+	}
+}
+
+// A log's recovery may take long: a reload does not begin it again, but ends the pause
+// before the next try.
+func TestAReloadLeavesALogThatIsBeingOpenedAlone(t *testing.T) {
+	d := &daemon{config: &config.Config{DataDir: t.TempDir()}, logger: slog.New(slog.DiscardHandler)}
+	s := newSource(d, settings{Source: config.Source{Name: "main"}})
+	ctx, end := context.WithCancel(t.Context())
+	turns := 0
+	_ = s.archiving.run(ctx, s.pauseMax, func(turn context.Context) error {
+		turns++
+		s.change(s.now())
+		if turn.Err() != nil {
+			t.Error("the opening was cut short")
+		}
+		if turns == 2 { // also behind a failure
+			end()
+		}
+		return errors.New("it failed")
+	}, func(error) bool {
+		s.change(s.now())
+		return false
+	})
+	if turns != 2 {
+		t.Errorf("%d turns", turns)
 	}
 }
