@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"path"
@@ -209,7 +210,12 @@ func (l *Log) stopLocked(err error) {
 	l.cond.Broadcast()
 	l.wakeFailedLocked()
 	l.logger.Error("nothing more will be written", "dir", l.dir, "err", err)
-	l.publish(func(v *view) { v.Stopped = err })
+	l.publish(func(v *view) {
+		v.Stopped = err
+		if damage := (*DamageError)(nil); errors.As(err, &damage) {
+			v.damage = err
+		}
+	})
 }
 
 func (l *Log) timelineDir() string {

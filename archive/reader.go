@@ -98,7 +98,8 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 // it returns ErrTail, after which Log.Changed tells when to call it again. At the
 // end of a cut file it returns a *GapError. Every event that is read from the disk
 // is verified (what comes from memory was on its way in): where the reader was opened at what cannot be an event it returns a
-// *PositionError, and before damage the *DamageError, which also stops the log.
+// *PositionError, and before damage the *DamageError, which also stops the log. What
+// damage has stopped gives the *DamageError instead of ErrTail: nothing more will come.
 func (r *Reader) Next() (Chunk, error) {
 	for {
 		v := r.log.view.Load()

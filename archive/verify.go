@@ -124,7 +124,7 @@ func (r *Reader) accuse(mistake *PositionError) error {
 }
 
 // damaged stops the writing side: what is held can no longer be trusted as a whole
-// until a person has looked. Readers go on with what verifies.
+// until a person has looked. Readers go on with what verifies, up to the published mark.
 func (l *Log) damaged(err *DamageError) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

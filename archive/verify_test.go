@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -73,11 +74,47 @@ func TestFlippedBitInASealedFileIsNotServed(t *testing.T) {
 		if _, _, err := l.Resume(anyReach); !errors.As(err, &damage) {
 			t.Errorf("writing goes on: %v", err)
 		}
-		if got, err := drain(l, replication.Position{File: h.files[1].name, Offset: 4}); !errors.Is(err, archive.ErrTail) || !bytes.Equal(got, h.files[1].bytes[4:]) {
-			t.Errorf("the sound file is not served: %v", err)
+		if got, err := drain(l, replication.Position{File: h.files[1].name, Offset: 4}); !errors.As(err, &damage) || !bytes.Equal(got, h.files[1].bytes[4:]) {
+			t.Errorf("the sound file is not served, or it is waited for more: %v", err)
 		}
 		_ = l.Close()
 	}
+}
+
+// What the sealer finds when it reads a complete file back ends the readers that wait
+// at the live tail: nothing will ever come there.
+func TestDamageThatTheSealerFindsEndsReadersAtTheTail(t *testing.T) {
+	h := smallHistory(56, replication.ChecksumCRC32, 2, 20)
+	first := h.files[0]
+	fsys := memfs.New()
+	l := mustOpen(t, memOptions(fsys))
+	must(t, l.Bind(testIdentity))
+	must(t, l.StartFile(first.name))
+	must(t, feeder{history: h}.sendAll(l, first, 4))
+	l.Flush()
+	waitPublished(t, l, replication.Position{File: first.name, Offset: int64(len(first.bytes))})
+	r := atTail(t, l)
+	name := memDir + "/" + timelineName + "/" + first.name
+	overwrite(t, fsys, name, 40, []byte{first.bytes[40] ^ 1})
+
+	changed := l.Changed()
+	var damage *archive.DamageError
+	if err := l.StartFile(h.files[1].name); err != nil && !errors.As(err, &damage) {
+		t.Fatal(err)
+	}
+	for deadline := time.After(20 * time.Second); ; changed = l.Changed() {
+		if _, err := r.Next(); errors.As(err, &damage) && damage.File == name {
+			break
+		} else if !errors.Is(err, archive.ErrTail) {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatal("the reader waits for ever")
+		}
+	}
+	_ = l.Close()
 }
 
 // A position that never was an event's is the reader's mistake, not damage.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"path/filepath"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -38,7 +39,8 @@ func waitForEnd(l *archive.Log, w *eventWriter) {
 // newMadeUpLog is a log on disk whose first file is begun. indexEvery 0 is the default.
 func newMadeUpLog(t testing.TB, indexEvery int64) (*archive.Log, *eventWriter) {
 	t.Helper()
-	l, err := archive.Open(t.Context(), archive.Options{Dir: t.TempDir(), IndexEvery: indexEvery})
+	dir := t.TempDir()
+	l, err := archive.Open(t.Context(), archive.Options{Dir: dir, IndexEvery: indexEvery})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +55,7 @@ func newMadeUpLog(t testing.TB, indexEvery int64) (*archive.Log, *eventWriter) {
 	if _, _, err := l.Resume(replication.Reach{Farthest: math.MaxInt64}); err != nil {
 		t.Fatal(err)
 	}
-	w := &eventWriter{t: t, log: l, files: map[string][]byte{}, executed: mustSet("")}
+	w := &eventWriter{t: t, log: l, dir: filepath.Join(dir, "0001-"+sourceUUID), files: map[string][]byte{}, executed: mustSet("")}
 	w.file(madeUpFile)
 	return l, w
 }
@@ -71,6 +73,7 @@ func uuidOf(t testing.TB, text string) replication.UUID {
 type eventWriter struct {
 	t         testing.TB
 	log       *archive.Log
+	dir       string // of the files
 	name      string // of the file
 	end       int64
 	events    int

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -128,6 +129,30 @@ func TestShutdownEndsADumpBetweenTwoWholeEvents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client at the live tail is disconnected, so that it is noticed there: heartbeats would
+// tell it for ever that all is well. It is not told error 1236.
+func TestDamageBehindAClientAtTheTailEndsItsDump(t *testing.T) {
+	l, w := newMadeUpLog(t, 0)
+	w.transaction(uuidOf(t, sourceUUID), 1, 90)
+	l.Flush()
+	waitForEnd(l, w)
+	_, c, ends := serveLog(t, l, 0)
+	for range 1 + w.events { // the fake ROTATE is not the log's
+		c.read()
+	}
+	if err := os.WriteFile(filepath.Join(w.dir, w.name), []byte("not what was received"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage *archive.DamageError
+	if err := l.StartFile("binlog.000002"); err != nil && !errors.As(err, &damage) { // the first file is sealed
+		t.Fatal(err)
+	}
+	if err := ends.wait(t); !errors.As(err, &damage) {
+		t.Errorf("it ended because of %v", err)
+	}
+	c.expectEOF()
 }
 
 func TestFramingAllocatesNothingPerEvent(t *testing.T) {
