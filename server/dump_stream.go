@@ -57,7 +57,7 @@ func (s *session) dump(ctx context.Context, r dumpRequest) error {
 		d.timer.Stop()
 	}
 	s.conn.SetSequence(d.frame.Sequence())
-	if cause := context.Cause(ctx); cause != nil {
+	if cause := context.Cause(ctx); cause != nil && err != nil {
 		if errors.Is(cause, errReplaced) && d.frame.Rest() == 0 {
 			return errors.Join(d.replacedError(), cause)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -128,6 +129,34 @@ func TestShutdownEndsADumpBetweenTwoWholeEvents(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// leavingConn calls left as soon as a client of a dump has its EOF packet.
+type leavingConn struct {
+	fakeConn
+	left func()
+}
+
+func (leavingConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+func (c leavingConn) Write(p []byte) (int, error) {
+	if len(p) == wire.HeaderLen+5 && p[wire.HeaderLen] == 0xfe {
+		c.left()
+	}
+	return len(p), nil
+}
+
+// mysqlbinlog closes the connection before the dump's end is counted.
+func TestADumpWhoseEndWasSentIsDone(t *testing.T) {
+	l, _ := madeUpLog(t, 1, 90)
+	ts := startServer(t, func(o *Options) { o.Log = l })
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := newSession(ts.Server, leavingConn{left: func() { cancel(errClientGone) }}, cancel)
+	s.progress = new(dumpProgress)
+	err := s.dump(ctx, dumpRequest{nonBlock: true, pos: 4, checksum: checksumCRC32})
+	if err != nil || ctx.Err() == nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }
 
