@@ -43,7 +43,7 @@ func (l *Log) appendLocked(part []byte, last bool) error {
 			return err
 		}
 	}
-	l.active.note(out)
+	l.active.note(&out)
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (b *batch) next() int64 { return b.base + int64(len(b.data)) }
 func (b *batch) room() int { return cap(b.data) - len(b.data) }
 
 // note records the outcome of an event that ends in the batch.
-func (b *batch) note(out outcome) {
+func (b *batch) note(out *outcome) {
 	if out.gtid.Number != 0 {
 		b.addGTID(out.gtid)
 	}

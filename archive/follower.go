@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -112,7 +113,7 @@ func (f *follower) begin(part []byte, last bool) error {
 		return f.fail(fmt.Sprintf("a first part of %d bytes", len(part)), nil)
 	}
 	tracker := f.at.tracker
-	effect, err := tracker.Next(h, part)
+	effect, err := tracker.Next(part)
 	if err != nil {
 		return f.fail("", err)
 	}
@@ -151,7 +152,7 @@ func (f *follower) end(part []byte) (outcome, error) {
 		at.previous, out.previous = previous, previous
 	}
 	at.tracker = f.tracker
-	at.move(&f.header, f.effect, f.indexEvery, &out)
+	at.move(f.header.Type, f.header.Timestamp, int64(f.header.Size), f.effect, f.indexEvery, &out)
 	f.at = at
 	f.abort()
 	return out, nil
@@ -160,40 +161,42 @@ func (f *follower) end(part []byte) (outcome, error) {
 // pass does the same for a whole event of the usual kinds, without copies. Of any
 // other, and of one that cannot stand here, it returns false and changes nothing.
 func (f *follower) pass(event []byte, out *outcome) bool {
-	h, err := replication.ParseHeader(event)
-	if err != nil || int(h.Size) != len(event) || f.seen > 0 || f.at.offset == replication.FirstEventOffset {
+	if f.seen > 0 || f.at.offset == replication.FirstEventOffset ||
+		replication.ClaimedSize(event) != int64(len(event)) || len(event) > replication.MaxEventSize {
 		return false
 	}
-	switch h.Type {
+	kind := replication.EventType(event[4])
+	switch kind {
 	case replication.RotateEvent, replication.StopEvent, replication.FormatDescriptionEvent, replication.PreviousGTIDsEvent:
 		return false
 	}
-	effect, err := f.at.tracker.Next(h, event)
+	effect, err := f.at.tracker.Next(event)
 	if err != nil {
 		return false
 	}
 	f.at.next = ""
-	f.at.move(&h, effect, f.indexEvery, out)
+	f.at.move(kind, binary.LittleEndian.Uint32(event), int64(len(event)), effect, f.indexEvery, out)
 	return true
 }
 
 // move counts an event that the tracker is already behind.
-func (at *cursor) move(h *replication.Header, effect replication.Effect, indexEvery int64, out *outcome) {
-	at.offset += int64(h.Size)
-	if kind := replication.KindOf(h.Type); kind != replication.NoTransactions {
+func (at *cursor) move(t replication.EventType, timestamp uint32, size int64, effect replication.Effect, indexEvery int64, out *outcome) {
+	at.offset += size
+	if kind := replication.KindOf(t); kind != replication.NoTransactions {
 		at.begun[kind] = at.offset
 	}
 	at.events++
-	at.lastTime = int64(h.Timestamp)
+	at.lastTime = int64(timestamp)
 	if effect.Ends {
-		out.gtid = at.tracker.Current().GTID
+		transaction := at.tracker.Current()
+		out.gtid = transaction.GTID
 		at.transactions++
-		t := at.tracker.Current().ImmediateCommit
-		if t == 0 {
-			t = int64(h.Timestamp) * 1e6
+		committed := transaction.ImmediateCommit
+		if committed == 0 {
+			committed = int64(timestamp) * 1e6
 		}
-		at.times.add(t)
-		at.blockTimes.add(t)
+		at.times.add(committed)
+		at.blockTimes.add(committed)
 	}
 	if !at.tracker.Open() {
 		at.boundary = at.offset

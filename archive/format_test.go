@@ -117,7 +117,7 @@ func TestLaterFormatIsNamed(t *testing.T) {
 func crcOf(b []byte) uint32 {
 	var s sums
 	s.write(b)
-	return s.file
+	return s.file()
 }
 
 // flip gives b with one bit changed; which one comes from the fuzzer.

@@ -106,7 +106,7 @@ func (l *Log) closeCut(gap Gap) error {
 	if err := l.writeIndex(of); err != nil {
 		return err
 	}
-	l.cutProof = &fileProof{Size: of.end.offset, CRC32C: crcHex(of.sum.file)}
+	l.cutProof = &fileProof{Size: of.end.offset, CRC32C: crcHex(of.sum.file())}
 	l.sealer.add(of.describe(l.source.Epoch, &Cut{Offset: gap.From.Offset, Reason: gap.Reason}))
 	of.close()
 	l.cur = nil

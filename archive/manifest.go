@@ -50,7 +50,7 @@ type File struct {
 // describe gives the manifest of a complete file, but for its SHA-256 and index.
 func (of *openFile) describe(epoch uint64, cut *Cut) manifest {
 	m := manifest{
-		Seq: of.seq, Epoch: epoch, Name: of.name, Size: of.end.offset, CRC32C: crcHex(of.sum.file),
+		Seq: of.seq, Epoch: epoch, Name: of.name, Size: of.end.offset, CRC32C: crcHex(of.sum.file()),
 		GTIDsAdded: of.added.String(), FirstCommit: of.end.times.first, LastCommit: of.end.times.last,
 		Transactions: of.end.transactions, ServerVersion: of.end.format.ServerVersion,
 		Checksum: of.end.format.Checksum.String(), Cut: cut,

@@ -1,20 +1,6 @@
 package archive
 
-import (
-	"hash/crc32"
-
-	"github.com/binlogproxy/binlogproxy/replication"
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// sums are CRC32C over a file: all of it, and its part behind the last index entry.
-type sums struct{ file, block uint32 }
-
-func (s *sums) write(p []byte) {
-	s.file = crc32.Update(s.file, castagnoli, p)
-	s.block = crc32.Update(s.block, castagnoli, p)
-}
+import "github.com/binlogproxy/binlogproxy/replication"
 
 // openFile is the file that is being written, as of its last commit. Only the
 // committer uses it, and recovery before there is one.
@@ -69,7 +55,8 @@ func (of *openFile) absorb(b *batch) error {
 			return err
 		}
 		of.entry(p, s.block)
-		s.block, pos, gtid = 0, p.offset, p.gtids
+		s.endBlock()
+		pos, gtid = p.offset, p.gtids
 	}
 	if err := addGTIDs(len(b.gtids)); err != nil {
 		return err

@@ -47,8 +47,8 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof,
 	if err == nil && end != size {
 		err = &DamageError{File: name, Offset: min(end, size), Expected: fmt.Sprintf("%d bytes", end), Found: fmt.Sprintf("%d bytes", size)}
 	}
-	if err == nil && proof != nil && of.sum.file != uint32(proof.CRC32C) {
-		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + crcHex(of.sum.file).String()}
+	if err == nil && proof != nil && of.sum.file() != uint32(proof.CRC32C) {
+		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + crcHex(of.sum.file()).String()}
 	}
 	if err != nil {
 		l.showDamaged(of)

@@ -34,17 +34,20 @@ func (l *Log) AppendRun(events []byte) error {
 // returns how many bytes it took.
 func (l *Log) passLocked(events []byte) int {
 	b, n := l.active, 0
+	var out outcome
 	events = events[:min(len(events), b.room())]
 	for n < len(events) {
 		size := replication.ClaimedSize(events[n:])
 		if size < replication.HeaderSize || size > int64(len(events)-n) {
 			break
 		}
-		var out outcome
 		if !l.in.pass(events[n:n+int(size)], &out) {
 			break
 		}
-		b.note(out)
+		if out.gtid.Number != 0 || out.point != nil {
+			b.note(&out)
+			out = outcome{}
+		}
 		n += int(size)
 	}
 	b.data = append(b.data, events[:n]...)

@@ -130,7 +130,7 @@ func (s *scanner) part(data []byte, part Part) error {
 func (s *scanner) end(data []byte) error {
 	out, err := s.f.end(data)
 	if err == nil {
-		s.b.note(out)
+		s.b.note(&out)
 	}
 	return err
 }

@@ -91,7 +91,7 @@ func (l *Log) createFile(name string) error {
 			of.close()
 			return err
 		}
-		begin.After = &fileProof{Size: old.end.offset, CRC32C: crcHex(old.sum.file)}
+		begin.After = &fileProof{Size: old.end.offset, CRC32C: crcHex(old.sum.file())}
 	} else {
 		begin.After = l.cutProof
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
-// runBytes bounds a run, so that it is still in the processor's cache when the sink
-// reads it.
-const runBytes = 128 << 10
+// runBytes bounds a run, so that it is still in the processor's fastest cache when the
+// sink reads it.
+const runBytes = 32 << 10
 
 // eventRun is a number of whole events behind each other.
 type eventRun struct {

@@ -252,7 +252,7 @@ func FuzzTransactions(f *testing.F) {
 				return
 			}
 			was := tracker.Open()
-			effect, err := tracker.Next(h, b[:h.Size])
+			effect, err := tracker.Next(b[:h.Size])
 			if err != nil {
 				if tracker.Open() != was {
 					t.Fatal("an event that was refused changed the state")

@@ -92,7 +92,7 @@ func TestEveryEventIsWhatTheServerSaysItIs(t *testing.T) {
 					t.Fatalf("%s at %d: %v", path, offset, err)
 				}
 			}
-			effect, err := tracker.Next(h, event)
+			effect, err := tracker.Next(event)
 			if err != nil {
 				t.Fatalf("%s at %d: %v", path, offset, err)
 			}

@@ -1,6 +1,9 @@
 package replication
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Transactions follows the transaction boundaries of a file, event by event. The
 // zero value stands before a file's FORMAT_DESCRIPTION.
@@ -34,14 +37,16 @@ func (t *Transactions) Open() bool { return t.open }
 // Checksum is the algorithm that the file's FORMAT_DESCRIPTION declared.
 func (t *Transactions) Checksum() Checksum { return t.checksum }
 
-// Current is the GTID event of the transaction that is open or has just ended;
-// zero where it has none.
-func (t *Transactions) Current() GTIDEvent { return t.current }
+// Current is the GTID event of the transaction that is open or has just ended,
+// valid until the next call of Next; zero where it has none.
+func (t *Transactions) Current() *GTIDEvent { return &t.current }
 
 // Next takes the next event of the file. event holds all of it, or, of a larger
-// one, at least EventPrefix bytes. It allocates nothing unless a tag changes.
-func (t *Transactions) Next(h Header, event []byte) (Effect, error) {
-	switch h.Type {
+// one, at least EventPrefix bytes; its header is a valid one (ParseHeader). It
+// allocates nothing unless a tag changes.
+func (t *Transactions) Next(event []byte) (Effect, error) {
+	_ = event[HeaderSize-1]
+	switch EventType(event[4]) {
 	case FormatDescriptionEvent:
 		format, err := ParseFormatDescription(event)
 		if err != nil {
@@ -60,7 +65,7 @@ func (t *Transactions) Next(h Header, event []byte) (Effect, error) {
 		t.open, t.begun = true, false
 		return Effect{Begins: true}, nil
 	case QueryEvent:
-		statement, err := ParseQueryStatement(event, t.checksum, int64(len(event)) == int64(h.Size))
+		statement, err := ParseQueryStatement(event, t.checksum, int64(len(event)) == ClaimedSize(event))
 		if err != nil {
 			return Effect{}, err
 		}
@@ -70,7 +75,7 @@ func (t *Transactions) Next(h Header, event []byte) (Effect, error) {
 	case IncidentEvent, ExecuteLoadQueryEvent:
 		return t.step(!t.begun), nil
 	}
-	if !t.open && h.Flags&FlagIgnorable != 0 {
+	if !t.open && binary.LittleEndian.Uint16(event[17:])&FlagIgnorable != 0 {
 		return Effect{}, nil
 	}
 	return t.step(false), nil

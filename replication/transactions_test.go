@@ -17,7 +17,7 @@ func TestFollowingTransactionsAllocatesNothingPerEvent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := tracker.Next(h, rest[:h.Size]); err != nil {
+			if _, err := tracker.Next(rest[:h.Size]); err != nil {
 				t.Fatal(err)
 			}
 			rest = rest[h.Size:]
@@ -42,12 +42,12 @@ func TestBoundariesAreSeenInTheFirstPartOfALargeQuery(t *testing.T) {
 		body := make([]byte, queryPostHeader+1) // no status variables, no database
 		body = append(body, statement...)
 		h := Header{Type: QueryEvent, Size: uint32(HeaderSize + len(body))}
-		if effect, err := tracker.Next(h, append(h.Append(nil), body...)); err != nil || effect.Ends != ends {
+		if effect, err := tracker.Next(append(h.Append(nil), body...)); err != nil || effect.Ends != ends {
 			t.Errorf("%q: %+v, %v", statement, effect, err)
 		}
 		if statement == "INSERT INTO t VALUES ('COMMIT" {
 			h.Size = 1 << 29
-			if effect, err := tracker.Next(h, append(h.Append(nil), body...)); err != nil || effect.Ends {
+			if effect, err := tracker.Next(append(h.Append(nil), body...)); err != nil || effect.Ends {
 				t.Errorf("the first part of %q: %+v, %v", statement, effect, err)
 			}
 		}
@@ -57,7 +57,7 @@ func TestBoundariesAreSeenInTheFirstPartOfALargeQuery(t *testing.T) {
 func TestUnknownIgnorableEventsBetweenTransactionsOpenNone(t *testing.T) {
 	var tracker Transactions
 	h := Header{Type: 99, Size: HeaderSize, Flags: FlagIgnorable}
-	if effect, err := tracker.Next(h, h.Append(nil)); err != nil || effect != (Effect{}) || tracker.Open() {
+	if effect, err := tracker.Next(h.Append(nil)); err != nil || effect != (Effect{}) || tracker.Open() {
 		t.Fatalf("%+v, %v, open = %v", effect, err, tracker.Open())
 	}
 }
