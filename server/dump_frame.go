@@ -78,16 +78,22 @@ func framedAtMost(n int) int {
 
 // Buffers for framing are held only from the first event framed to the end of the
 // write: a client that waits at the tail holds none, one that does not read one.
-// The small ones are for what arrives at the tail, the large for a whole chunk of a file.
+// The small ones are for what arrives at the tail, the large for chunks of a file, of
+// which several are gathered, because each write may have to wake the client.
 const (
 	smallOut = 64 << 10
-	largeOut = 256 << 10
+	largeOut = 512 << 10
+	enough   = 288 << 10 // another chunk and its headers have room behind it
 )
 
 var (
 	smallOuts = sync.Pool{New: func() any { return new([smallOut]byte) }}
 	largeOuts = sync.Pool{New: func() any { return new([largeOut]byte) }}
 )
+
+// gathers reports whether what was framed should wait for the next chunk, which is
+// there at once.
+func (d *dump) gathers() bool { return len(d.out) > smallOut && len(d.out) < enough }
 
 // room sees to it that n more bytes can be framed.
 func (d *dump) room(n int) {

@@ -92,6 +92,9 @@ func (d *dump) run(ctx context.Context) error {
 			if err != nil {
 				return errors.Join(d.flush(), err)
 			}
+			if d.gathers() {
+				continue
+			}
 			if err := d.flush(); err != nil {
 				return err
 			}
@@ -99,6 +102,9 @@ func (d *dump) run(ctx context.Context) error {
 				return ctx.Err()
 			}
 		case errors.Is(err, archive.ErrTail):
+			if err := d.flush(); err != nil {
+				return err
+			}
 			if done, err := d.tail(ctx, changed); done || err != nil {
 				return err
 			}
