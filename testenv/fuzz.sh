@@ -48,7 +48,7 @@ while read -r file; do
 	package=./$(dirname "$file")
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		echo "== $package $target ($time)"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1s "$package"
 		[ "${2:-}" != keep ] || keep "$package" "$target"
 		count=$((count + 1))
 	done
