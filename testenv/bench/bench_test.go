@@ -119,8 +119,10 @@ func TestRunnersRunInTurn(t *testing.T) {
 			return map[string]float64{"n": float64(len(order))}, nil
 		}}
 	}
-	samples, err := bench.InTurn(t.Context(), 2, runner("a"), runner("b"))
-	if err != nil || strings.Join(order, "") != "abab" || samples["b"]["n"].Max() != 4 || len(samples["a"]["n"]) != 2 {
+	once := runner("c")
+	once.Once = true
+	samples, err := bench.InTurn(t.Context(), 2, runner("a"), once, runner("b"))
+	if err != nil || strings.Join(order, "") != "acbab" || samples["b"]["n"].Max() != 5 || len(samples["a"]["n"]) != 2 || len(samples["c"]["n"]) != 1 {
 		t.Errorf("%v, %v, %v", order, samples, err)
 	}
 }

@@ -56,6 +56,7 @@ func (s Sample) spread() (median, least, most *float64) {
 // Runner is one of those who are compared: a run of it gives its figures.
 type Runner struct {
 	Name string
+	Once bool // it runs in the first turn only, since it takes long
 	Run  func(ctx context.Context) (map[string]float64, error)
 }
 
@@ -66,8 +67,11 @@ type Samples map[string]map[string]Sample
 // machine that becomes slower does so for all.
 func InTurn(ctx context.Context, runs int, runners ...Runner) (Samples, error) {
 	samples := Samples{}
-	for range runs {
+	for i := range runs {
 		for _, r := range runners {
+			if r.Once && i > 0 {
+				continue
+			}
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

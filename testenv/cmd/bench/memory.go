@@ -14,12 +14,14 @@ import (
 // not, and the first write to that costs several times as much: it would be charged to
 // whoever runs behind one that needs long. What this takes is no part of a measurement.
 func (b *bencher) memoryTouched(size int64, r bench.Runner) bench.Runner {
-	return bench.Runner{Name: r.Name, Run: func(ctx context.Context) (map[string]float64, error) {
+	run := r.Run
+	r.Run = func(ctx context.Context) (map[string]float64, error) {
 		if err := touchMemory(filepath.Join(b.root, "touched"), size+size/8); err != nil {
 			return nil, err
 		}
-		return r.Run(ctx)
-	}}
+		return run(ctx)
+	}
+	return r
 }
 
 // touchMemory writes a file of at least size bytes and removes it.
