@@ -1,8 +1,11 @@
 package archive_test
 
 import (
+	"bytes"
+	"errors"
 	"testing"
 
+	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv/memfs"
 )
@@ -44,4 +47,58 @@ func TestSuccessorOfAFileHeldToItsEndIsKnown(t *testing.T) {
 		}
 		must(t, l.Close())
 	}
+}
+
+// Who has all that a gap lacks goes on behind it, also at the live tail, where the file
+// behind it is still to come. Who lacks some of it does not, nor anybody behind a
+// gap of which no GTIDs say what is missing.
+func TestWhoHasWhatIsMissingCrossesTheGap(t *testing.T) {
+	h := smallHistory(42, replication.ChecksumCRC32, 4, 12)
+	l := mustOpen(t, memOptions(memfs.New()))
+	must(t, l.Bind(testIdentity))
+	first, behind := h.files[0], h.files[3]
+	must(t, l.StartFile(first.name))
+	must(t, feeder{history: h}.sendAll(l, first, 4))
+	_, _, err := l.Resume(anyReach)
+	must(t, err)
+	must(t, l.Gap("purged", h.files[2].name, h.previous(2)))
+	must(t, l.StartFile(h.files[2].name)) // and cut before its first event
+	must(t, l.Gap("purged", behind.name, h.previous(3)))
+
+	missing := l.Gaps()[0].Missing
+	all := missing.Union(l.Gaps()[1].Missing)
+	reader := func(set *replication.GTIDSet) *archive.Reader {
+		r, err := l.OpenAt(replication.Position{})
+		must(t, err)
+		t.Cleanup(func() { r.Close() })
+		r.CrossGaps(set)
+		return r
+	}
+	read := func(r *archive.Reader) (got []byte, err error) {
+		for {
+			c, err := r.Next()
+			if err != nil {
+				return got, err
+			}
+			got = append(got, c.Data...)
+		}
+	}
+	waiting := reader(all)
+	if got, err := read(waiting); !errors.Is(err, archive.ErrTail) || !bytes.Equal(got, first.bytes[4:]) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	must(t, l.StartFile(behind.name))
+	must(t, feeder{history: h}.sendAll(l, behind, 4))
+	_, _, err = l.Resume(anyReach)
+	must(t, err)
+	if got, err := read(waiting); !errors.Is(err, archive.ErrTail) || !bytes.Equal(got, behind.bytes[4:]) {
+		t.Errorf("behind the gap: %d bytes, %v", len(got), err)
+	}
+	for name, set := range map[string]*replication.GTIDSet{"nothing": {}, "what the first gap lacks": missing, "no set": nil} {
+		var gap *archive.GapError
+		if got, err := read(reader(set)); !errors.As(err, &gap) || !bytes.Equal(got, first.bytes[4:]) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+	must(t, l.Close())
 }

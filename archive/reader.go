@@ -29,7 +29,8 @@ type Reader struct {
 	buf    *[]byte // from the pool; nil while at the tail
 	proof  proof
 	blocks blocks
-	behind int // chunks of the file until it no longer follows the tail; 0 = it does not
+	behind int                  // chunks of the file until it no longer follows the tail; 0 = it does not
+	has    *replication.GTIDSet // what gaps are crossed by; nil: none is
 }
 
 // OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are
@@ -96,7 +97,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 
 // Next gives the next bytes. It never waits for the source: at the published mark
 // it returns ErrTail, after which Log.Changed tells when to call it again. At the
-// end of a cut file it returns a *GapError. Every event that is read from the disk
+// end of a cut file it returns a *GapError; but see CrossGaps. Every event that is read from the disk
 // is verified (what comes from memory was on its way in): where the reader was opened at what cannot be an event it returns a
 // *PositionError, and before damage the *DamageError, which also stops the log. What
 // damage has stopped gives the *DamageError instead of ErrTail: nothing more will come.
@@ -151,29 +152,55 @@ func (r *Reader) read(v *view, limit int64) (Chunk, error) {
 	return chunk, r.explain(err)
 }
 
+// CrossGaps lets the reader go on behind the gaps of which set has all that is
+// missing. Where no GTIDs say what that is, nobody has it.
+func (r *Reader) CrossGaps(set *replication.GTIDSet) { r.has = set }
+
+func (r *Reader) crosses(gap Gap) bool {
+	return r.has != nil && !gap.Missing.IsEmpty() && r.has.ContainsSet(gap.Missing)
+}
+
 // advance goes from the end of files[i] to the next file.
 func (r *Reader) advance(v *view, i int) error {
 	gapSeq := r.seq
 	next := i + 1
 	if v.files[i].Cut == nil {
 		if next == len(v.files) {
-			if v.damage != nil {
-				return v.damage
-			}
-			r.Release()
-			r.follows(true)
-			r.proof.trusted = true // the mark stands on a boundary
-			return ErrTail
+			return r.atTail(v)
 		}
 		if v.files[next].Seq == r.seq+1 {
 			return r.open(v, next, replication.FirstEventOffset)
 		}
 		gapSeq = r.seq + 1 // a file that was cut before its first event
 	}
-	if gap, ok := r.log.gapBehind(gapSeq); ok {
-		return &GapError{Gap: gap}
+	last := gapSeq
+	if next < len(v.files) {
+		last = v.files[next].Seq - 1 // others may have been cut before their first event
 	}
-	return fmt.Errorf("%w: the file behind %s", ErrNoSuchFile, r.chunks.name)
+	for seq := gapSeq; seq <= last; seq++ {
+		gap, ok := r.log.gapBehind(seq)
+		if !ok {
+			return fmt.Errorf("%w: the file behind %s", ErrNoSuchFile, r.chunks.name)
+		}
+		if !r.crosses(gap) {
+			return &GapError{Gap: gap}
+		}
+	}
+	if next == len(v.files) {
+		return r.atTail(v)
+	}
+	return r.open(v, next, replication.FirstEventOffset)
+}
+
+// atTail is what Next says where nothing more is published.
+func (r *Reader) atTail(v *view) error {
+	if v.damage != nil {
+		return v.damage
+	}
+	r.Release()
+	r.follows(true)
+	r.proof.trusted = true // the mark stands on a boundary
+	return ErrTail
 }
 
 // Release gives the memory of the last chunk back, whose Data must not be used any

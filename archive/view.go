@@ -172,6 +172,14 @@ func (l *Log) Purged() *replication.GTIDSet {
 	return l.purged.Clone()
 }
 
+// Missing gives the GTIDs that the source executed and that are lost in gaps. The set
+// is the caller's.
+func (l *Log) Missing() *replication.GTIDSet {
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	return l.missing.Clone()
+}
+
 // Gaps lists what is lost for good, in order.
 func (l *Log) Gaps() []Gap {
 	l.pubMu.Lock()

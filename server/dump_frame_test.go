@@ -3,12 +3,15 @@ package server
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -166,5 +169,44 @@ func TestDumpSendsExactlyWhatTheClientLacks(t *testing.T) {
 			}
 			t.Fatalf("round %d, set %v: %d packets, expected %d", round, set, len(got), len(want))
 		}
+	}
+}
+
+// A client that has what a gap lacks, but not all that stands before it, gets that and goes
+// on behind the gap.
+func TestDumpCrossesAGapOfWhichTheClientHasEverything(t *testing.T) {
+	l, w := newMadeUpLog(t, 0)
+	uuid := uuidOf(t, sourceUUID)
+	w.transaction(uuid, 1, 90)
+	for n := range int64(3) { // 2 to 4 are never received
+		if err := w.executed.Add(replication.GTID{UUID: uuid, Number: n + 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Gap("purged", "binlog.000003", w.executed); err != nil {
+		t.Fatal(err)
+	}
+	w.file("binlog.000003")
+	w.transaction(uuid, 5, 90)
+	l.Flush()
+	waitForEnd(l, w)
+	dump := func(set string) ([]string, error) {
+		var sent bytes.Buffer
+		d := &dump{log: l, request: dumpRequest{gtid: true, set: mustSet(set), nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
+			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		err := d.run(t.Context())
+		return sentPackets(t, sent.Bytes()), err
+	}
+	got, err := dump(sourceUUID + ":2-4")
+	if want := naiveDump(w.files, []string{madeUpFile, "binlog.000003"}, mustSet(sourceUUID+":2-4")); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d packets, expected %d, %v", len(got), len(want), err)
+	}
+	got, err = dump(sourceUUID + ":1-5") // it came from the source itself
+	if want := naiveDump(w.files, []string{"binlog.000003"}, mustSet(sourceUUID+":1-5")); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d packets, expected %d, %v", len(got), len(want), err)
+	}
+	var refusal *wire.Error
+	if _, err := dump(sourceUUID + ":2-3"); !errors.As(err, &refusal) || !strings.Contains(refusal.Message, "missing transactions are '"+sourceUUID+":4'") {
+		t.Errorf("%v", err)
 	}
 }

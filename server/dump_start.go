@@ -123,8 +123,9 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 	return at, nil
 }
 
-// isAhead reports whether a client has transactions of the source that are not held here.
+// isAhead reports whether a client has transactions of the source that have not come
+// here yet. Those in gaps never will.
 func (d *dump) isAhead(set *replication.GTIDSet) bool {
 	uuid, err := replication.ParseUUID(d.source.ServerUUID)
-	return err == nil && !d.log.Executed().ContainsSet(set.ForUUID(uuid))
+	return err == nil && !d.log.Executed().Union(d.log.Missing()).ContainsSet(set.ForUUID(uuid))
 }

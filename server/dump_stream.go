@@ -78,6 +78,9 @@ func (d *dump) run(ctx context.Context) error {
 		return d.openError(err)
 	}
 	defer reader.Close()
+	if d.request.gtid {
+		reader.CrossGaps(d.request.set)
+	}
 	if err := d.open(start); err != nil {
 		return errors.Join(d.flush(), err) // mysqld too has sent the fake ROTATE by then
 	}

@@ -49,6 +49,7 @@ func (l *fakeLog) Files() []archive.File {
 }
 
 func (l *fakeLog) Executed() *replication.GTIDSet { return mustSet(l.executed) }
+func (l *fakeLog) Missing() *replication.GTIDSet  { return mustSet("") }
 func (l *fakeLog) Purged() *replication.GTIDSet   { return mustSet(l.purged) }
 
 func (l *fakeLog) OpenAt(replication.Position) (*archive.Reader, error) {

@@ -11,6 +11,7 @@ type Log interface {
 	Changed() <-chan struct{}
 	Files() []archive.File
 	Executed() *replication.GTIDSet
+	Missing() *replication.GTIDSet
 	Purged() *replication.GTIDSet
 	OpenAt(pos replication.Position) (*archive.Reader, error)
 	FileForGTIDs(set *replication.GTIDSet) (archive.File, error)
