@@ -168,6 +168,7 @@ func isIOError(err error) bool {
 	var position *PositionError
 	var stream *StreamError
 	var sum *replication.ChecksumError
-	return !errors.As(err, &position) && !errors.As(err, &stream) && !errors.As(err, &sum) &&
+	var malformed *replication.MalformedError
+	return !errors.As(err, &position) && !errors.As(err, &stream) && !errors.As(err, &sum) && !errors.As(err, &malformed) &&
 		!errors.Is(err, errBadMagic) && !errors.Is(err, io.ErrUnexpectedEOF)
 }
