@@ -80,14 +80,14 @@ func (r *Reader) verifyPart(c Chunk) error {
 func (r *Reader) explain(err error) error {
 	var position *PositionError
 	var sum *replication.ChecksumError
+	var malformed *replication.MalformedError
 	switch {
 	case err == nil || err == io.EOF:
 		return err
 	case errors.As(err, &position):
-		if !r.proof.trusted {
-			return r.accuse(position)
-		}
-		return r.log.damaged(&DamageError{File: r.proof.path, Offset: position.Position.Offset, Expected: "an event", Found: err.Error()})
+		return r.noEvent(position, err)
+	case errors.As(err, &malformed): // it has no room for its checksum
+		return r.noEvent(&PositionError{Position: r.Position()}, err)
 	case errors.As(err, &sum):
 		if !r.proof.trusted {
 			return r.accuse(&PositionError{Position: r.Position()})
@@ -101,6 +101,14 @@ func (r *Reader) explain(err error) error {
 		return err
 	}
 	return &DiskError{Op: "read", File: r.proof.path, Err: err}
+}
+
+// noEvent weighs a place where there should be an event and is none.
+func (r *Reader) noEvent(at *PositionError, found error) error {
+	if !r.proof.trusted {
+		return r.accuse(at)
+	}
+	return r.log.damaged(&DamageError{File: r.proof.path, Offset: at.Position.Offset, Expected: "an event", Found: found.Error()})
 }
 
 // accuse tells damage from a position that never was an event's, which is its

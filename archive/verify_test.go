@@ -176,6 +176,33 @@ func TestDamageIsFoundFromTheMiddleOfAFileToo(t *testing.T) {
 	_ = l.Close()
 }
 
+// What claims to be an event without room for its checksum is a wrong position or
+// damage like any other.
+func TestAnEventTooShortForItsChecksumIsNone(t *testing.T) {
+	h := newHistory(56, replication.ChecksumCRC32)
+	h.begin()
+	inner := replication.Header{Type: replication.QueryEvent, ServerID: 7, Size: replication.HeaderSize + 2}.Append(nil)
+	h.gtid()
+	h.query("CREATE TABLE " + string(inner) + "............................................................")
+	h.transaction(100, 80)
+	h.rotate()
+	l, fsys := received(t, h)
+	first := h.files[0]
+	_, err := drain(l, replication.Position{File: first.name, Offset: int64(bytes.Index(first.bytes, inner))})
+	var position *archive.PositionError
+	if !errors.As(err, &position) || l.State().Stopped != nil {
+		t.Errorf("%v, %v", err, l.State().Stopped)
+	}
+	bad := int64(first.starts[4])
+	overwrite(t, fsys, memDir+"/"+timelineName+"/"+first.name, bad+9, []byte{replication.HeaderSize + 2, 0, 0, 0})
+	_, err = drain(l, replication.Position{})
+	var damage *archive.DamageError
+	if !errors.As(err, &damage) || damage.Offset != bad {
+		t.Errorf("%v", err)
+	}
+	_ = l.Close()
+}
+
 // A sealed file that is missing or has another length is found at the start.
 func TestMissingAndShortSealedFilesAreNamedAtTheStart(t *testing.T) {
 	for name, spoil := range map[string]func(*memfs.FS, string) error{
