@@ -1,10 +1,13 @@
 package child
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -89,6 +92,31 @@ func (d *Daemon) WaitFor(ctx context.Context, what string, reached func() bool) 
 		}
 	}
 	return nil
+}
+
+// Metric reads /metrics and adds up the series of that name.
+func (d *Daemon) Metric(ctx context.Context, name string) (sum float64, err error) {
+	response, err := d.get(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	found := false
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		if series != name && !strings.HasPrefix(series, name+"{") {
+			continue
+		}
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", series, err)
+		}
+		sum, found = sum+v, true
+	}
+	if !found {
+		return 0, fmt.Errorf("/metrics has no %s", name)
+	}
+	return sum, nil
 }
 
 func (d *Daemon) get(ctx context.Context, path string) (*http.Response, error) {

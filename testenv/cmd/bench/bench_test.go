@@ -226,6 +226,9 @@ func TestMeasureTail(t *testing.T) {
 			t.Errorf("%+v: %d clients", v, len(w.lags))
 		}
 	}
+	if s, err := l.syncsOfOurs(ctx); err != nil || s.seconds <= 0 || s.count < count {
+		t.Errorf("%+v, %v", s, err)
+	}
 	if s, err := syncTimes(filepath.Join(t.TempDir(), "synced")); err != nil || len(s) != syncs || s.Min() <= 0 {
 		t.Errorf("%v, %v", s, err)
 	}

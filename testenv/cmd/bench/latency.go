@@ -21,7 +21,15 @@ const syncs = 200
 func (b *bencher) latency(ctx context.Context, l *live) error {
 	samples, err := bench.InTurn(ctx, b.runs,
 		bench.Runner{Name: "clients", Run: func(ctx context.Context) (map[string]float64, error) {
+			before, err := l.syncsOfOurs(ctx)
+			if err != nil {
+				return nil, err
+			}
 			w, err := l.watch(ctx, l.mysqld, 1, latencyLoad)
+			if err != nil {
+				return nil, err
+			}
+			after, err := l.syncsOfOurs(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -30,6 +38,7 @@ func (b *bencher) latency(ctx context.Context, l *live) error {
 				"through p50": through.Median(), "through p99": through.Quantile(0.99),
 				"direct p50": direct.Median(), "direct p99": direct.Quantile(0.99),
 				"added p50": through.Median() - direct.Median(), "added p99": through.Quantile(0.99) - direct.Quantile(0.99),
+				"sync": (after.seconds - before.seconds) / (after.count - before.count) * 1000,
 			}, nil
 		}},
 		bench.Runner{Name: "disk", Run: func(context.Context) (map[string]float64, error) {
@@ -46,9 +55,20 @@ func (b *bencher) latency(ctx context.Context, l *live) error {
 		bench.Result{Name: "from commit to client, p99: through the proxy, against directly", Unit: "ms", Ours: clients["through p99"], Peer: clients["direct p99"]},
 		bench.Result{Name: "latency added, p50, beside the disk's fdatasync", Unit: "ms", Ours: clients["added p50"], Peer: disk["p50"],
 			Goal: bench.AtMost(disk["p50"].Median() + 0.3)},
+		bench.Result{Name: "of that the proxy's own fsync, mean, while the source's run too", Unit: "ms", Ours: clients["sync"]},
 		bench.Result{Name: "latency added, p99, beside the disk's fdatasync", Unit: "ms", Ours: clients["added p99"], Peer: disk["p99"]},
 	)
 	return nil
+}
+
+// syncsOfOurs are the fsyncs of binlog bytes that the proxy has made so far.
+func (l *live) syncsOfOurs(ctx context.Context) (s struct{ seconds, count float64 }, err error) {
+	const name = "binlogproxy_log_fsync_duration_seconds"
+	if s.seconds, err = l.ours.daemon.Metric(ctx, name+"_sum"); err != nil {
+		return s, err
+	}
+	s.count, err = l.ours.daemon.Metric(ctx, name+"_count")
+	return s, err
 }
 
 // syncTimes are those of appending 1 kB to a file and making it durable, in milliseconds.

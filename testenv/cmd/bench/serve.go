@@ -11,6 +11,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/replication"
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/bench"
+	"github.com/binlogproxy/binlogproxy/testenv/child"
 	"github.com/binlogproxy/binlogproxy/testenv/sink"
 )
 
@@ -22,8 +23,9 @@ var serveGoals = map[string]struct{ cpu, throughput bench.Goal }{
 
 // server is one whose dumps are measured.
 type server struct {
-	addr string
-	pid  int
+	addr   string
+	pid    int
+	daemon *child.Daemon // of ours
 }
 
 // serve measures how one client is sent the file of a source: by us, by mysqld's own
@@ -72,7 +74,7 @@ func (b *bencher) both(ctx context.Context, source *testenv.MySQL) (ours, mysqld
 	if err != nil {
 		return server{}, server{}, nil, err
 	}
-	return server{p.Listen(), p.PID()}, server{source.Addr(), pid}, p.close, nil
+	return server{p.Listen(), p.PID(), p.Daemon}, server{addr: source.Addr(), pid: pid}, p.close, nil
 }
 
 // perPacket is what each event has before it: the packet's header and a zero.
