@@ -108,7 +108,7 @@ func (p *powerLoss) explain(err error) error {
 // soon after that.
 func (p *powerLoss) firstStart(ctx context.Context) error {
 	p.claims = newClaims()
-	if err := p.disk.Replace(memfs.New()); err != nil {
+	if err := errors.Join(p.forgotten(ctx), p.disk.Replace(memfs.New())); err != nil {
 		return err
 	}
 	for range 3 {
@@ -117,6 +117,26 @@ func (p *powerLoss) firstStart(ctx context.Context) error {
 		}
 	}
 	return p.check(ctx)
+}
+
+// forgotten waits until the primary lists no replica any more. On an empty disk the
+// daemon is another one, which has to end where its server id is taken.
+func (p *powerLoss) forgotten(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		rows, err := p.Primary.DB().QueryContext(ctx, "SHOW REPLICAS")
+		if err != nil {
+			return fmt.Errorf("is the daemon of before forgotten: %w", err)
+		}
+		listed := rows.Next()
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil || !listed {
+			return err
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // round starts the daemon without its source, and compares; lets it follow the source
