@@ -2,7 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"path"
@@ -204,6 +203,7 @@ func (l *Log) stopWith(err error) {
 
 func (l *Log) stopLocked(err error) {
 	if l.stop != nil {
+		l.publish(func(v *view) { v.noteDamage(err) })
 		return
 	}
 	l.stop = err
@@ -212,9 +212,7 @@ func (l *Log) stopLocked(err error) {
 	l.logger.Error("nothing more will be written", "dir", l.dir, "err", err)
 	l.publish(func(v *view) {
 		v.Stopped = err
-		if damage := (*DamageError)(nil); errors.As(err, &damage) {
-			v.damage = err
-		}
+		v.noteDamage(err)
 	})
 }
 

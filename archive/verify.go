@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/binlogproxy/binlogproxy/replication"
 )
@@ -87,10 +88,10 @@ func (r *Reader) explain(err error) error {
 	case errors.As(err, &position):
 		return r.noEvent(position, err)
 	case errors.As(err, &malformed): // it has no room for its checksum
-		return r.noEvent(&PositionError{Position: r.Position()}, err)
+		return r.noEvent(r.notAnEvent(), err)
 	case errors.As(err, &sum):
 		if !r.proof.trusted {
-			return r.accuse(&PositionError{Position: r.Position()})
+			return r.accuse(r.notAnEvent())
 		}
 		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
 			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
@@ -101,6 +102,19 @@ func (r *Reader) explain(err error) error {
 		return err
 	}
 	return &DiskError{Op: "read", File: r.proof.path, Err: err}
+}
+
+// notAnEvent says what stands where the reader stands, and looks like an event.
+func (r *Reader) notAnEvent() *PositionError {
+	e := &PositionError{Position: r.Position()}
+	var header [replication.HeaderSize]byte
+	n, _ := r.file.ReadAt(header[:], e.Position.Offset) // what cannot be read now was read before, and is left out
+	e.Size = replication.ClaimedSize(header[:n])
+	v := r.log.view.Load()
+	if i, found := slices.BinarySearchFunc(v.files, r.seq, fileOrder); found {
+		e.Limit = v.end(i)
+	}
+	return e
 }
 
 // noEvent weighs a place where there should be an event and is none.

@@ -191,7 +191,10 @@ func TestAnEventTooShortForItsChecksumIsNone(t *testing.T) {
 	_, err := drain(l, replication.Position{File: first.name, Offset: int64(bytes.Index(first.bytes, inner))})
 	var position *archive.PositionError
 	if !errors.As(err, &position) || l.State().Stopped != nil {
-		t.Errorf("%v, %v", err, l.State().Stopped)
+		t.Fatalf("%v, %v", err, l.State().Stopped)
+	}
+	if position.Size != replication.HeaderSize+2 || position.Limit != int64(len(first.bytes)) {
+		t.Errorf("%+v in a file of %d bytes", position, len(first.bytes))
 	}
 	bad := int64(first.starts[4])
 	overwrite(t, fsys, memDir+"/"+timelineName+"/"+first.name, bad+9, []byte{replication.HeaderSize + 2, 0, 0, 0})

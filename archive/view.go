@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -31,6 +32,13 @@ func (v *view) end(i int) int64 {
 		return v.limit
 	}
 	return v.files[i].Size
+}
+
+// noteDamage keeps what readers at the tail are to be told, if err is damage.
+func (v *view) noteDamage(err error) {
+	if damage := (*DamageError)(nil); v.damage == nil && errors.As(err, &damage) {
+		v.damage = err
+	}
 }
 
 // publish replaces the view. change gets a copy and must not write through its slices.

@@ -103,7 +103,11 @@ func (d *dump) replacedError() error {
 
 func (d *dump) gapError(gap *archive.GapError) error {
 	if d.request.gtid {
-		return purgedError(d.request.set, gap.Gap.Missing.Subtract(d.request.set))
+		missing := gap.Gap.Missing.Subtract(d.request.set)
+		if missing.IsEmpty() { // only what has no GTIDs is lost: the files behind are found when the client comes again
+			return errTemporary
+		}
+		return purgedError(d.request.set, missing)
 	}
 	return d.fatal("could not find next log")
 }

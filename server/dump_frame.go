@@ -83,7 +83,7 @@ func framedAtMost(n int) int {
 const (
 	smallOut = 64 << 10
 	largeOut = 512 << 10
-	enough   = 288 << 10 // another chunk and its headers have room behind it
+	enough   = 288 << 10 // another block of the index and its headers have room behind it
 )
 
 var (

@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -208,5 +211,73 @@ func TestDumpCrossesAGapOfWhichTheClientHasEverything(t *testing.T) {
 	var refusal *wire.Error
 	if _, err := dump(sourceUUID + ":2-3"); !errors.As(err, &refusal) || !strings.Contains(refusal.Message, "missing transactions are '"+sourceUUID+":4'") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A gap in which no GTID is missing is nothing that a client lacks: it comes again and
+// goes on behind. By file and position it is the end.
+func TestDumpEndsAtAGapThatLacksNothing(t *testing.T) {
+	l, w := newMadeUpLog(t, 0)
+	uuid := uuidOf(t, sourceUUID)
+	w.transaction(uuid, 1, 90)
+	if err := l.Gap("purged", "binlog.000003", w.executed); err != nil {
+		t.Fatal(err)
+	}
+	w.file("binlog.000003")
+	w.transaction(uuid, 2, 90)
+	l.Flush()
+	waitForEnd(l, w)
+	var sent bytes.Buffer
+	dump := func(r dumpRequest) error {
+		sent.Reset()
+		r.nonBlock, r.checksum = true, checksumCRC32
+		d := &dump{log: l, request: r, conn: &sent, source: mysql97(), checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		return d.run(t.Context())
+	}
+	if err := dump(dumpRequest{gtid: true, set: mustSet("")}); !errors.Is(err, errTemporary) {
+		t.Errorf("%v", err)
+	}
+	has := mustSet(sourceUUID + ":1")
+	err := dump(dumpRequest{gtid: true, set: has})
+	if got, want := sentPackets(t, sent.Bytes()), naiveDump(w.files, []string{"binlog.000003"}, has); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d packets, expected %d, %v", len(got), len(want), err)
+	}
+	if err := dump(dumpRequest{file: madeUpFile, pos: 4}); err == nil || !strings.Contains(err.Error(), "could not find next log") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A dump that is to end does so although what it has framed is too little for a write
+// and all that follows is left out.
+func TestDumpEndsWithinALongSkip(t *testing.T) {
+	l, w := newMadeUpLog(t, 0)
+	uuid := uuidOf(t, sourceUUID)
+	const lacked, last = 100, 600
+	for n := int64(1); n <= lacked; n++ {
+		w.transaction(uuid, n, 100)
+	}
+	for n := int64(lacked + 1); n <= last; n++ {
+		w.transaction(uuid, n, 8000)
+	}
+	l.Flush()
+	waitForEnd(l, w)
+	indexes, err := filepath.Glob(filepath.Join(w.dir, "*.idx"))
+	if err != nil || len(indexes) != 1 {
+		t.Fatalf("%v, %v", indexes, err)
+	}
+	if err := os.Remove(indexes[0]); err != nil { // nothing to jump by
+		t.Fatal(err)
+	}
+	set := mustSet("")
+	if err := set.AddInterval(uuid, "", lacked+1, last); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var sent bytes.Buffer
+	d := &dump{log: l, request: dumpRequest{gtid: true, set: set, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
+		checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+	if err := d.run(ctx); !errors.Is(err, context.Canceled) || d.end > 1<<20 {
+		t.Errorf("%v, at %d of %d", err, d.end, w.end)
 	}
 }

@@ -89,13 +89,14 @@ func (d *dump) run(ctx context.Context) error {
 		chunk, err := reader.Next()
 		switch {
 		case err == nil:
+			before := len(d.out)
 			err := d.chunk(chunk)
 			reader.Release()
 			d.jump(reader)
 			if err != nil {
 				return errors.Join(d.flush(), err)
 			}
-			if d.gathers() {
+			if d.gathers() && len(d.out) > before && ctx.Err() == nil {
 				continue
 			}
 			if err := d.flush(); err != nil {

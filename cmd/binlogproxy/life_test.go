@@ -149,3 +149,22 @@ func TestReloadWithAnAccountThatCannotBeTakenOverChangesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever asks for another try while one is under way gets it at once when that fails.
+func TestAPartThatFailsIsTriedAgainIfAsked(t *testing.T) {
+	p := part{pauseMin: 1}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	turns := 0
+	_ = p.run(ctx, aMoment, func(context.Context) error {
+		if turns++; turns == 1 {
+			p.retry()
+		} else {
+			end()
+		}
+		return errors.New("broken")
+	}, func(error) bool { return false }) // without that, there would be no second one
+	if turns != 2 {
+		t.Errorf("%d turns", turns)
+	}
+}

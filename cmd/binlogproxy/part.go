@@ -16,6 +16,7 @@ type part struct {
 	mu      sync.Mutex // guards what follows
 	end     context.CancelFunc
 	pausing bool // between a turn that has failed and the next
+	again   bool // no pause behind the present turn
 	problem error
 	since   time.Time
 	pause   time.Duration
@@ -38,7 +39,9 @@ func (p *part) run(ctx context.Context, pauseMax func() time.Duration, work func
 			if !passes(err) {
 				pause = 0
 			}
-			waitFor(turn, pause)
+			if p.mayPause() {
+				waitFor(turn, pause)
+			}
 		}
 		end()
 		if ctx.Err() != nil {
@@ -64,7 +67,7 @@ func waitFor(ctx context.Context, pause time.Duration) {
 func (p *part) begin(end context.CancelFunc) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.end, p.pausing = end, false
+	p.end, p.pausing, p.again = end, false, false
 }
 
 // restart ends the turn, or the pause before it, so that the next one begins.
@@ -81,13 +84,22 @@ func (p *part) restartLocked() {
 	}
 }
 
-// retry ends the pause before the next turn. A turn goes on.
+// retry ends the pause before the next turn. A turn goes on; if it fails, the next one
+// follows at once.
 func (p *part) retry() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.again = true
 	if p.pausing {
 		p.restartLocked()
 	}
+}
+
+// mayPause tells whether nobody has asked for another try since the turn began.
+func (p *part) mayPause() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.again
 }
 
 // fail notes a problem and says how long to wait before another try.
