@@ -11,6 +11,10 @@ import (
 // sink reads it.
 const runBytes = 32 << 10
 
+// largeEvent is how large a payload must be for its event to begin a run of its own:
+// moving it to those before would cost more than handing them over.
+const largeEvent = 4 << 10
+
 // eventRun is a number of whole events behind each other.
 type eventRun struct {
 	events   uint64
@@ -18,30 +22,37 @@ type eventRun struct {
 	lastTime uint32 // of the last of them that has a time
 }
 
-// step takes what comes next: the usual events that lie in the buffer as a run, and
+// step takes what comes next: the usual events that lie in the buffer, in runs, and
 // then one payload of whatever kind, for which it may have to read.
 func (r *receiver) step() error {
-	if r.phase == inFile && r.gap == nil && r.ready == nil {
-		if run := r.gather(); run.events > 0 {
-			if err := r.sink.AppendRun(run.bytes); err != nil {
-				return &sinkError{err}
-			}
-			r.position.Offset += int64(len(run.bytes))
-			r.count.run(run)
+	for r.phase == inFile && r.gap == nil && r.ready == nil {
+		run := r.gather()
+		if run.events == 0 {
+			break
 		}
+		if err := r.sink.AppendRun(run.bytes); err != nil {
+			return &sinkError{err}
+		}
+		r.position.Offset += int64(len(run.bytes))
+		r.count.run(run)
 	}
 	return r.payload()
 }
 
 // gather takes usual events from the buffer and moves them together in place. It ends
-// before whatever is not one, broken or only not there yet: payload sees to that.
+// before a large one, for which it is called again, and before whatever is no usual
+// one, broken or only not there yet: payload sees to that.
 func (r *receiver) gather() eventRun {
 	p := &r.packets
 	start := p.r + wire.HeaderLen + 1
 	end := start
 	var run eventRun
 	for end-start < runBytes {
-		event := r.usual(p.peek())
+		payload := p.peek()
+		if run.events > 0 && len(payload) >= largeEvent {
+			break
+		}
+		event := r.usual(payload)
 		if event == nil {
 			break
 		}

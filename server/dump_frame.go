@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/internal/wire"
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -78,22 +79,49 @@ func framedAtMost(n int) int {
 
 // Buffers for framing are held only from the first event framed to the end of the
 // write: a client that waits at the tail holds none, one that does not read one.
-// The small ones are for what arrives at the tail, the large for chunks of a file, of
-// which several are gathered, because each write may have to wake the client.
+// The small ones are for what arrives at the tail, the large for a chunk of a file. A
+// few dumps at a time may gather several chunks, because each write may have to wake
+// the client; but one that does not read must not hold that much.
 const (
-	smallOut = 64 << 10
-	largeOut = 512 << 10
-	enough   = 288 << 10 // another block of the index and its headers have room behind it
+	smallOut  = 64 << 10
+	largeOut  = 256 << 10
+	gatherOut = 512 << 10
+	enough    = 288 << 10 // another block of the index and its headers have room behind it
+	slowWrite = 100 * time.Millisecond
 )
 
+// gatherers has a place for each dump that may gather.
+var gatherers = make(chan struct{}, 16)
+
 var (
-	smallOuts = sync.Pool{New: func() any { return new([smallOut]byte) }}
-	largeOuts = sync.Pool{New: func() any { return new([largeOut]byte) }}
+	smallOuts  = sync.Pool{New: func() any { return new([smallOut]byte) }}
+	largeOuts  = sync.Pool{New: func() any { return new([largeOut]byte) }}
+	gatherOuts = sync.Pool{New: func() any { return new([gatherOut]byte) }}
 )
 
 // gathers reports whether what was framed should wait for the next chunk, which is
 // there at once.
-func (d *dump) gathers() bool { return len(d.out) > smallOut && len(d.out) < enough }
+func (d *dump) gathers() bool {
+	if len(d.out) <= smallOut || len(d.out) >= enough {
+		return false
+	}
+	if !d.gathering && !d.slow {
+		select {
+		case gatherers <- struct{}{}:
+			d.gathering = true
+		default:
+		}
+	}
+	return d.gathering
+}
+
+// stopGathering leaves its place to another dump.
+func (d *dump) stopGathering() {
+	if d.gathering {
+		d.gathering = false
+		<-gatherers
+	}
+}
 
 // room sees to it that n more bytes can be framed.
 func (d *dump) room(n int) {
@@ -105,8 +133,10 @@ func (d *dump) room(n int) {
 	switch {
 	case need <= smallOut:
 		grown = smallOuts.Get().(*[smallOut]byte)[:0]
-	case need <= largeOut:
+	case need <= largeOut && !d.gathering:
 		grown = largeOuts.Get().(*[largeOut]byte)[:0]
+	case need <= gatherOut && d.gathering:
+		grown = gatherOuts.Get().(*[gatherOut]byte)[:0]
 	default:
 		grown = make([]byte, 0, need)
 	}
@@ -122,6 +152,8 @@ func (d *dump) giveBack() {
 		smallOuts.Put((*[smallOut]byte)(d.out[:smallOut]))
 	case largeOut:
 		largeOuts.Put((*[largeOut]byte)(d.out[:largeOut]))
+	case gatherOut:
+		gatherOuts.Put((*[gatherOut]byte)(d.out[:gatherOut]))
 	}
 	d.out = nil
 }

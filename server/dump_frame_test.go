@@ -281,3 +281,36 @@ func TestDumpEndsWithinALongSkip(t *testing.T) {
 		t.Errorf("%v, at %d of %d", err, d.end, w.end)
 	}
 }
+
+// Only so many dumps gather at a time, and each leaves its place.
+func TestFewDumpsGather(t *testing.T) {
+	l, _ := madeUpLog(t, 2<<20, 8000)
+	for range 2 * cap(gatherers) {
+		var sent bytes.Buffer
+		d := &dump{log: l, request: dumpRequest{file: madeUpFile, pos: 4, nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
+			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		if err := d.run(t.Context()); err != nil || sent.Len() < 2<<20 {
+			t.Fatalf("%v, %d bytes", err, sent.Len())
+		}
+		if d.gathering || len(gatherers) > 0 {
+			t.Fatalf("a dump at its end is one of %d that gather", len(gatherers))
+		}
+	}
+	for range cap(gatherers) {
+		gatherers <- struct{}{}
+	}
+	d := &dump{out: make([]byte, smallOut+1)}
+	if d.gathers() {
+		t.Error("one more gathers")
+	}
+	for range cap(gatherers) {
+		<-gatherers
+	}
+	if !d.gathers() {
+		t.Error("none gathers where there is a place")
+	}
+	d.stopGathering()
+	if d.slow = true; d.gathers() {
+		t.Error("one whose client is slow gathers")
+	}
+}

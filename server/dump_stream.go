@@ -22,18 +22,20 @@ type dump struct {
 	source   Identity
 	progress *dumpProgress
 
-	frame    wire.Framer
-	out      []byte               // framed and not written yet
-	made     []byte               // the last event that was made or changed here
-	checksum replication.Checksum // of the events made here: the client's wish, then that of the last FORMAT_DESCRIPTION
-	file     string               // named by the last ROTATE
-	end      int64                // behind the last event sent or skipped
-	lastSent time.Time
-	timer    *time.Timer // for the next heartbeat; nil until one is waited for
-	rotated  bool        // a ROTATE, real or fake, was sent and the FORMAT_DESCRIPTION behind it was not
-	resumes  bool        // the client has the first transaction of the file that was found by its GTIDs
-	skip     skipper
-	place    dumpPlace // for the texts of errors
+	frame     wire.Framer
+	out       []byte               // framed and not written yet
+	gathering bool                 // it has one of the places for gatherers
+	slow      bool                 // the client took its time with the last write
+	made      []byte               // the last event that was made or changed here
+	checksum  replication.Checksum // of the events made here: the client's wish, then that of the last FORMAT_DESCRIPTION
+	file      string               // named by the last ROTATE
+	end       int64                // behind the last event sent or skipped
+	lastSent  time.Time
+	timer     *time.Timer // for the next heartbeat; nil until one is waited for
+	rotated   bool        // a ROTATE, real or fake, was sent and the FORMAT_DESCRIPTION behind it was not
+	resumes   bool        // the client has the first transaction of the file that was found by its GTIDs
+	skip      skipper
+	place     dumpPlace // for the texts of errors
 }
 
 // dumpProgress is what others may read of a running dump.
@@ -78,6 +80,7 @@ func (d *dump) run(ctx context.Context) error {
 		return d.openError(err)
 	}
 	defer reader.Close()
+	defer d.stopGathering()
 	if d.request.gtid {
 		reader.CrossGaps(d.request.set)
 	}
@@ -109,6 +112,7 @@ func (d *dump) run(ctx context.Context) error {
 			if err := d.flush(); err != nil {
 				return err
 			}
+			d.stopGathering()
 			if done, err := d.tail(ctx, changed); done || err != nil {
 				return err
 			}
@@ -292,6 +296,9 @@ func (d *dump) flush() error {
 	n, err := d.conn.Write(d.out)
 	d.progress.bytes.Add(int64(n))
 	d.giveBack()
+	if d.slow = time.Since(d.lastSent) > slowWrite; d.slow {
+		d.stopGathering()
+	}
 	d.progress.position.Store(&replication.Position{File: d.file, Offset: d.end})
 	return err
 }
