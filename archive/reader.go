@@ -100,7 +100,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 // end of a cut file it returns a *GapError; but see CrossGaps. Every event that is read from the disk
 // is verified (what comes from memory was on its way in): where the reader was opened at what cannot be an event it returns a
 // *PositionError, and before damage the *DamageError, which also stops the log. What
-// damage has stopped gives the *DamageError instead of ErrTail: nothing more will come.
+// damage has stopped gives both that and ErrTail: nothing more will come.
 func (r *Reader) Next() (Chunk, error) {
 	for {
 		v := r.log.view.Load()
@@ -195,7 +195,7 @@ func (r *Reader) advance(v *view, i int) error {
 // atTail is what Next says where nothing more is published.
 func (r *Reader) atTail(v *view) error {
 	if v.damage != nil {
-		return v.damage
+		return fmt.Errorf("%w, and nothing more will come: %w", ErrTail, v.damage)
 	}
 	r.Release()
 	r.follows(true)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"sync/atomic"
 	"time"
 
@@ -113,6 +114,9 @@ func (d *dump) run(ctx context.Context) error {
 				return err
 			}
 			d.stopGathering()
+			if d.waitsInVain(err) {
+				return d.readError(err)
+			}
 			if done, err := d.tail(ctx, changed); done || err != nil {
 				return err
 			}
@@ -120,6 +124,13 @@ func (d *dump) run(ctx context.Context) error {
 			return errors.Join(d.flush(), d.readError(err))
 		}
 	}
+}
+
+// waitsInVain reports whether damage lies where the dump would wait. One that does
+// not wait has got all there is, unless its own file is the damaged one.
+func (d *dump) waitsInVain(tail error) bool {
+	var damage *archive.DamageError
+	return errors.As(tail, &damage) && (!d.request.nonBlock || path.Base(damage.File) == d.file)
 }
 
 // open sends what comes before the event at start: the fake ROTATE and, when
