@@ -18,6 +18,12 @@ import (
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
+// dumpTo is a dump of a client that reads checksums; what it gets is written to sent.
+func dumpTo(sent *bytes.Buffer, l Log, request dumpRequest) *dump {
+	request.checksum = checksumCRC32
+	return &dump{log: l, request: request, conn: sent, source: mysql97(), checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+}
+
 // shuffledLog is a log of a few files with transactions of two servers, their numbers not in order
 // and their sizes from tiny to larger than a reader's buffer. It gives the files' bytes,
 // and the transactions in the order in which they stand there.
@@ -149,8 +155,7 @@ func TestDumpSendsExactlyWhatTheClientLacks(t *testing.T) {
 			}
 		}
 		var sent bytes.Buffer
-		d := &dump{log: l, request: dumpRequest{gtid: true, set: set, nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
-			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		d := dumpTo(&sent, l, dumpRequest{gtid: true, set: set, nonBlock: true})
 		if err := d.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -195,8 +200,7 @@ func TestDumpCrossesAGapOfWhichTheClientHasEverything(t *testing.T) {
 	waitForEnd(l, w)
 	dump := func(set string) ([]string, error) {
 		var sent bytes.Buffer
-		d := &dump{log: l, request: dumpRequest{gtid: true, set: mustSet(set), nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
-			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		d := dumpTo(&sent, l, dumpRequest{gtid: true, set: mustSet(set), nonBlock: true})
 		err := d.run(t.Context())
 		return sentPackets(t, sent.Bytes()), err
 	}
@@ -230,8 +234,8 @@ func TestDumpEndsAtAGapThatLacksNothing(t *testing.T) {
 	var sent bytes.Buffer
 	dump := func(r dumpRequest) error {
 		sent.Reset()
-		r.nonBlock, r.checksum = true, checksumCRC32
-		d := &dump{log: l, request: r, conn: &sent, source: mysql97(), checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		r.nonBlock = true
+		d := dumpTo(&sent, l, r)
 		return d.run(t.Context())
 	}
 	if err := dump(dumpRequest{gtid: true, set: mustSet("")}); !errors.Is(err, errTemporary) {
@@ -275,8 +279,7 @@ func TestDumpEndsWithinALongSkip(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var sent bytes.Buffer
-	d := &dump{log: l, request: dumpRequest{gtid: true, set: set, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
-		checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+	d := dumpTo(&sent, l, dumpRequest{gtid: true, set: set})
 	if err := d.run(ctx); !errors.Is(err, context.Canceled) || d.end > 1<<20 {
 		t.Errorf("%v, at %d of %d", err, d.end, w.end)
 	}
@@ -287,8 +290,7 @@ func TestFewDumpsGather(t *testing.T) {
 	l, _ := madeUpLog(t, 2<<20, 8000)
 	for range 2 * cap(gatherers) {
 		var sent bytes.Buffer
-		d := &dump{log: l, request: dumpRequest{file: madeUpFile, pos: 4, nonBlock: true, checksum: checksumCRC32}, conn: &sent, source: mysql97(),
-			checksum: replication.ChecksumCRC32, progress: &dumpProgress{}}
+		d := dumpTo(&sent, l, dumpRequest{file: madeUpFile, pos: 4, nonBlock: true})
 		if err := d.run(t.Context()); err != nil || sent.Len() < 2<<20 {
 			t.Fatalf("%v, %d bytes", err, sent.Len())
 		}

@@ -39,9 +39,7 @@ func (p *part) run(ctx context.Context, pauseMax func() time.Duration, work func
 			if !passes(err) {
 				pause = 0
 			}
-			if p.mayPause() {
-				waitFor(turn, pause)
-			}
+			waitFor(turn, pause)
 		}
 		end()
 		if ctx.Err() != nil {
@@ -95,19 +93,15 @@ func (p *part) retry() {
 	}
 }
 
-// mayPause tells whether nobody has asked for another try since the turn began.
-func (p *part) mayPause() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return !p.again
-}
-
 // fail notes a problem and says how long to wait before another try.
 func (p *part) fail(err error, pauseMax time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pausing, p.problem, p.since = true, err, time.Now()
 	p.pause = min(max(2*p.pause, p.pauseMin), pauseMax)
+	if p.again {
+		p.restartLocked()
+	}
 	return max(p.pause/2+rand.N(p.pause/2+1), time.Millisecond)
 }
 
