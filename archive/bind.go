@@ -3,6 +3,8 @@ package archive
 import (
 	"path"
 	"slices"
+
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 )
 
 // Bind ties the directory to the server id. The first call names the timeline and
@@ -31,17 +33,17 @@ func (l *Log) Identity() (Identity, bool) {
 	if len(l.source.Timelines) == 0 {
 		return Identity{}, false
 	}
-	id, err := l.source.Timelines[len(l.source.Timelines)-1].identity()
+	id, err := l.source.Timelines[len(l.source.Timelines)-1].Identity()
 	return id, err == nil
 }
 
 // bind makes the first timeline: its directory and empty catalog, then source.json.
 func (l *Log) bind(id Identity) error {
-	t := timelineDoc{
+	t := catalog.Timeline{
 		Number: 1, ID: id.ServerUUID.String(), Flavor: id.Flavor.String(),
 		ServerUUID: id.ServerUUID.String(), ServerID: id.ServerID,
 	}
-	dir := path.Join(l.dir, t.dir())
+	dir := path.Join(l.dir, t.Dir())
 	if err := MakeDir(l.fs, dir); err != nil {
 		return l.diskError("create directory", dir, err)
 	}
@@ -50,7 +52,7 @@ func (l *Log) bind(id Identity) error {
 	if err != nil {
 		return l.diskError("create", name, err)
 	}
-	doc := sourceDoc{Format: formatVersion, Epoch: 1, Timelines: []timelineDoc{t}}
+	doc := catalog.Source{Format: catalog.Version, Epoch: 1, Timelines: []catalog.Timeline{t}}
 	if err := l.syncDir(dir); err != nil {
 		f.Close()
 		return err
@@ -59,18 +61,27 @@ func (l *Log) bind(id Identity) error {
 		f.Close()
 		return err
 	}
-	l.catalog = &catalog{fs: l.fs, path: name, file: f}
+	l.catalog = &journal{fs: l.fs, path: name, file: f}
 	l.failedSyncs = 0
 	l.nextSeq = 1
-	l.publish(func(v *view) { v.Timeline = t.dir() })
+	l.publish(func(v *view) { v.Timeline = t.Dir() })
 	return nil
 }
+
+// What the documents of package catalog say is said of a log too.
+type (
+	Identity = catalog.Identity
+	Gap      = catalog.Gap
+	Cut      = catalog.Cut
+)
+
+func sourcePath(dir string) string { return path.Join(dir, "source.json") }
 
 func catalogPath(dir string) string { return path.Join(dir, "catalog") }
 
 // writeSource replaces source.json, durably.
-func (l *Log) writeSource(doc sourceDoc) error {
-	content, err := doc.encode()
+func (l *Log) writeSource(doc catalog.Source) error {
+	content, err := doc.Encode()
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -68,7 +69,7 @@ func (r *Reader) badBlock(b block, found uint32) error {
 		return nil
 	}
 	return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
-		Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", crcHex(b.sum), b.end), Found: crcHex(found).String()})
+		Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", catalog.CRC32C(b.sum), b.end), Found: catalog.CRC32C(found).String()})
 }
 
 // loadBlocks reads on in the index file, in the reader's own buffer. What cannot be

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -32,17 +33,7 @@ func (e *LockedError) Error() string {
 }
 
 // FormatError says that a file was written by a later version.
-type FormatError struct {
-	File    string
-	Version int
-}
-
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("%s has format version %d, this program knows up to %d: start the version that wrote it, or a later one", e.File, e.Version, formatVersion)
-}
-
-// Permanent says that trying again cannot help.
-func (e *FormatError) Permanent() bool { return true }
+type FormatError = catalog.VersionError
 
 // DamageError names bytes that were durable and do not verify any more. Nothing
 // is deleted; writing stops, and what stands before it is still served.

@@ -7,7 +7,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -30,39 +32,40 @@ var (
 			times: timeSpan{1_700_000_000_000_000, 1_700_000_001_500_000}, gtids: mustSet(t, exampleUUID+":1-5")}
 	}
 	exampleBefore  = exampleUUID + ":1-5"
-	exampleRecords = []record{
-		{Begin: &beginRecord{Seq: 1, Epoch: 1, Name: "binlog.000042"}},
-		{Begin: &beginRecord{Seq: 2, Epoch: 1, Name: "binlog.000043", After: &fileProof{Size: 5_000_000, CRC32C: 0x0badcafe}}},
-		{Sealed: &manifest{
+	exampleRecords = []catalog.Record{
+		{Begin: &catalog.Begin{Seq: 1, Epoch: 1, Name: "binlog.000042"}},
+		{Begin: &catalog.Begin{Seq: 2, Epoch: 1, Name: "binlog.000043", After: &catalog.FileProof{Size: 5_000_000, CRC32C: 0x0badcafe}}},
+		{Sealed: &catalog.Manifest{
 			Seq: 1, Epoch: 1, Name: "binlog.000042", Size: 5_000_000, CRC32C: 0x0badcafe, SHA256: strings.Repeat("5a", 32),
 			GTIDsBefore: &exampleBefore, GTIDsAdded: exampleUUID + ":6-900", FirstCommit: 1_700_000_000_000_000,
 			LastCommit: 1_700_000_001_500_000, Transactions: 895, ServerVersion: "9.7.0", Checksum: "CRC32",
 			IndexSize: 512, IndexCRC32C: 0x00c0ffee, Cut: &Cut{Offset: 4_999_000, Reason: "purged by the source"},
 		}},
 	}
-	exampleSource = sourceDoc{
+	exampleMissing, _ = replication.ParseGTIDSet(exampleUUID + ":901-950")
+	exampleSource     = catalog.Source{
 		Format: 1, Epoch: 1,
-		Timelines: []timelineDoc{{Number: 1, ID: exampleUUID, Flavor: "mysql", ServerUUID: exampleUUID, ServerID: 7}},
-		Gaps: []gapDoc{{Timeline: 1, Seq: 1, File: "binlog.000042", Offset: 4_999_000, Size: 5_000_000, Next: "binlog.000044",
-			Missing: exampleUUID + ":901-950", Reason: "purged by the source", Detected: "2026-11-22T12:00:00Z"}},
+		Timelines: []catalog.Timeline{{Number: 1, ID: exampleUUID, Flavor: "mysql", ServerUUID: exampleUUID, ServerID: 7}},
+		Gaps: []catalog.Gap{{Timeline: 1, Seq: 1, From: replication.Position{File: "binlog.000042", Offset: 4_999_000}, Size: 5_000_000, Next: "binlog.000044",
+			Missing: exampleMissing, Reason: "purged by the source", Detected: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}},
 	}
 )
 
-func encodeRecords(t testing.TB, records []record) []byte {
+func encodeRecords(t testing.TB, records []catalog.Record) []byte {
 	t.Helper()
 	var b []byte
 	for _, r := range records {
 		var err error
-		if b, err = r.append(b); err != nil {
+		if b, err = r.Append(b); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return b
 }
 
-func encodeSource(t testing.TB, d sourceDoc) []byte {
+func encodeSource(t testing.TB, d catalog.Source) []byte {
 	t.Helper()
-	b, err := d.encode()
+	b, err := d.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +106,13 @@ func hexLines(b []byte) string {
 func TestLaterFormatIsNamed(t *testing.T) {
 	later := exampleSource
 	later.Format = 2
-	_, err := decodeSource(encodeSource(t, later))
+	_, err := catalog.DecodeSource(encodeSource(t, later))
 	if newer, ok := err.(*FormatError); !ok || newer.Version != 2 {
 		t.Errorf("source.json: %v", err)
 	}
 	line := []byte(`{"v":2,"something":"else"}`)
-	line = fmt.Appendf(nil, "%s %s\n", crcHex(crcOf(line)), line)
-	if _, _, err := decodeCatalog(line); err == nil || !strings.Contains(err.Error(), "version 2") {
+	line = fmt.Appendf(nil, "%s %s\n", catalog.CRC32C(crcOf(line)), line)
+	if _, _, err := catalog.DecodeRecords(line); err == nil || !strings.Contains(err.Error(), "version 2") {
 		t.Errorf("catalog: %v", err)
 	}
 }
@@ -182,15 +185,15 @@ func FuzzDecodeCatalog(f *testing.F) {
 	f.Add(b[:len(b)-20], uint(3))
 	f.Add(append(b[:len(b):len(b)], 0, 0, 0), uint(3))
 	f.Fuzz(func(t *testing.T, b []byte, bit uint) {
-		records, valid, err := decodeCatalog(b)
+		records, valid, err := catalog.DecodeRecords(b)
 		if err == nil && bytes.Count(b[valid:], []byte{'\n'}) > 1 {
 			t.Fatal("more than a line was taken for torn")
 		}
-		again, n, err := decodeCatalog(b[:valid])
+		again, n, err := catalog.DecodeRecords(b[:valid])
 		if err != nil || n != valid || !bytes.Equal(encodeRecords(t, again), encodeRecords(t, records)) {
 			t.Fatalf("the valid prefix is not stable: %d of %d, %v", n, valid, err)
 		}
-		if _, n, _ := decodeCatalog(flip(b[:valid], bit)); valid > 0 && n == valid {
+		if _, n, _ := catalog.DecodeRecords(flip(b[:valid], bit)); valid > 0 && n == valid {
 			t.Fatal("a flipped bit was accepted")
 		}
 		_, _, _ = listFiles(records)
@@ -200,14 +203,14 @@ func FuzzDecodeCatalog(f *testing.F) {
 func FuzzDecodeSource(f *testing.F) {
 	f.Add(encodeSource(f, exampleSource), uint(900))
 	f.Fuzz(func(t *testing.T, b []byte, bit uint) {
-		d, err := decodeSource(b)
+		d, err := catalog.DecodeSource(b)
 		if err != nil {
 			return
 		}
 		if !bytes.Equal(encodeSource(t, d), b) {
 			t.Fatal("other bytes")
 		}
-		if _, err := decodeSource(flip(b, bit)); err == nil {
+		if _, err := catalog.DecodeSource(flip(b, bit)); err == nil {
 			t.Fatal("a flipped bit was accepted")
 		}
 	})

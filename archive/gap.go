@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -59,14 +60,14 @@ func (l *Log) cut(reason, next string, previous *replication.GTIDSet) error {
 		Missing: previous.Subtract(l.Executed()),
 	}
 	if of := l.cur; of != nil {
-		gap.Seq, gap.size = of.seq, of.end.offset
+		gap.Seq, gap.Size = of.seq, of.end.offset
 		gap.From = replication.Position{File: of.name, Offset: of.end.boundary}
 	} else { // the last gap again
 		last := l.gaps[len(l.gaps)-1]
-		gap.Seq, gap.From, gap.size = last.Seq, last.From, last.size
+		gap.Seq, gap.From, gap.Size = last.Seq, last.From, last.Size
 		doc.Gaps = doc.Gaps[:len(doc.Gaps)-1]
 	}
-	doc.Gaps = append(doc.Gaps, gap.doc())
+	doc.Gaps = append(doc.Gaps, gap)
 	if err := l.writeSource(doc); err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (l *Log) closeCut(gap Gap) error {
 	if err := l.writeIndex(of); err != nil {
 		return err
 	}
-	l.cutProof = &fileProof{Size: of.end.offset, CRC32C: crcHex(of.sum.file())}
+	l.cutProof = &catalog.FileProof{Size: of.end.offset, CRC32C: catalog.CRC32C(of.sum.file())}
 	l.sealer.add(of.describe(l.source.Epoch, &Cut{Offset: gap.From.Offset, Reason: gap.Reason}))
 	of.close()
 	l.cur = nil

@@ -7,11 +7,9 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
-
-// formatVersion is that of MARK, index, catalog and source.json.
-const formatVersion = 1
 
 // An index file is a header and one record for each entry; docs/format.md has
 // the byte tables.
@@ -37,7 +35,7 @@ type indexEntry struct {
 func appendIndexHeader(dst []byte, every int64) []byte {
 	start := len(dst)
 	dst = append(dst, indexMagic...)
-	dst = binary.LittleEndian.AppendUint32(dst, formatVersion)
+	dst = binary.LittleEndian.AppendUint32(dst, catalog.Version)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(every))
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
@@ -79,7 +77,7 @@ func decodeIndex(b []byte) (entries []indexEntry, every int64, valid int, err er
 		crc32.Checksum(b[:16], castagnoli) != binary.LittleEndian.Uint32(b[16:]) {
 		return nil, 0, 0, errIndexHeader
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != formatVersion {
+	if v := binary.LittleEndian.Uint32(b[8:]); v != catalog.Version {
 		return nil, 0, 0, &FormatError{Version: int(v)}
 	}
 	every = int64(binary.LittleEndian.Uint32(b[12:]))

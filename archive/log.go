@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -56,16 +57,16 @@ type Log struct {
 	unproven atomic.Bool
 	floor    int64
 
-	catalog  *catalog        // nil while nothing is bound
-	nextSeq  uint64          // of the next file; the receiving side's
-	names    map[string]bool // of all files that the catalog knows
-	cutProof *fileProof      // of the cut file that StartFile is to follow
+	catalog  *journal           // nil while nothing is bound
+	nextSeq  uint64             // of the next file; the receiving side's
+	names    map[string]bool    // of all files that the catalog knows
+	cutProof *catalog.FileProof // of the cut file that StartFile is to follow
 	sealer   sealer
 
 	// What readers see. pubMu is held for moments only.
 	pubMu    sync.Mutex
 	view     atomic.Pointer[view]
-	source   sourceDoc // pubMu for reading beside the receiving side
+	source   catalog.Source // pubMu for reading beside the receiving side
 	executed *replication.GTIDSet
 	purged   *replication.GTIDSet
 	missing  *replication.GTIDSet // in gaps

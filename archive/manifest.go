@@ -3,34 +3,9 @@ package archive
 import (
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
-
-// manifest is what the catalog says of a complete file.
-type manifest struct {
-	Seq           uint64  `json:"seq"`
-	Epoch         uint64  `json:"epoch"`
-	Name          string  `json:"name"`
-	Size          int64   `json:"size"`
-	CRC32C        crcHex  `json:"crc32c"`
-	SHA256        string  `json:"sha256"`
-	GTIDsBefore   *string `json:"gtids_before"` // null where the file has no PREVIOUS_GTIDS
-	GTIDsAdded    string  `json:"gtids_added"`
-	FirstCommit   int64   `json:"first_commit_us"` // smallest commit time, microseconds since 1970; 0 for none
-	LastCommit    int64   `json:"last_commit_us"`  // largest
-	Transactions  int64   `json:"transactions"`
-	ServerVersion string  `json:"server_version"`
-	Checksum      string  `json:"checksum"`
-	IndexSize     int64   `json:"index_size"`
-	IndexCRC32C   crcHex  `json:"index_crc32c"`
-	Cut           *Cut    `json:"cut,omitempty"`
-}
-
-// Cut says where and why a file ends before its end.
-type Cut struct {
-	Offset int64  `json:"offset"` // where readers stop: the last transaction boundary
-	Reason string `json:"reason"`
-}
 
 // File describes one file that can be read.
 type File struct {
@@ -48,9 +23,9 @@ type File struct {
 }
 
 // describe gives the manifest of a complete file, but for its SHA-256 and index.
-func (of *openFile) describe(epoch uint64, cut *Cut) manifest {
-	m := manifest{
-		Seq: of.seq, Epoch: epoch, Name: of.name, Size: of.end.offset, CRC32C: crcHex(of.sum.file()),
+func (of *openFile) describe(epoch uint64, cut *Cut) catalog.Manifest {
+	m := catalog.Manifest{
+		Seq: of.seq, Epoch: epoch, Name: of.name, Size: of.end.offset, CRC32C: catalog.CRC32C(of.sum.file()),
 		GTIDsAdded: of.added.String(), FirstCommit: of.end.times.first, LastCommit: of.end.times.last,
 		Transactions: of.end.transactions, ServerVersion: of.end.format.ServerVersion,
 		Checksum: of.end.format.Checksum.String(), Cut: cut,
@@ -62,8 +37,8 @@ func (of *openFile) describe(epoch uint64, cut *Cut) manifest {
 	return m
 }
 
-// info gives what readers are told of the file.
-func (m *manifest) info() (File, error) {
+// fileOf gives what readers are told of a file.
+func fileOf(m *catalog.Manifest) (File, error) {
 	f := File{
 		Seq: m.Seq, Name: m.Name, Size: m.Size, Sealed: true, Cut: m.Cut, ServerVersion: m.ServerVersion,
 		FirstTime: commitTime(m.FirstCommit), LastTime: commitTime(m.LastCommit),

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"path"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -31,7 +32,7 @@ const (
 func (m mark) slot() []byte {
 	b := make([]byte, 0, markSlotSize)
 	b = append(b, markMagic...)
-	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, catalog.Version)
 	b = binary.LittleEndian.AppendUint64(b, m.sequence)
 	b = binary.LittleEndian.AppendUint32(b, m.timeline)
 	b = binary.LittleEndian.AppendUint64(b, m.fileSeq)
@@ -53,7 +54,7 @@ func decodeMark(b []byte) (m mark, ok bool, err error) {
 		crc32.Checksum(b[:markSlotSize-4], castagnoli) != binary.LittleEndian.Uint32(b[markSlotSize-4:]) {
 		return mark{}, false, nil
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != formatVersion {
+	if v := binary.LittleEndian.Uint32(b[8:]); v != catalog.Version {
 		return mark{}, false, &FormatError{Version: int(v)}
 	}
 	m = mark{

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // heldFile is what the catalog says of a file.
 type heldFile struct {
-	begin  beginRecord
-	sealed *manifest
+	begin  catalog.Begin
+	sealed *catalog.Manifest
 }
 
 // recover reads the directory and brings the log to where the last process left
@@ -27,7 +28,7 @@ func (l *Log) recover(ctx context.Context) error {
 		return err
 	}
 	t := l.source.Timelines[len(l.source.Timelines)-1]
-	l.publish(func(v *view) { v.Timeline = t.dir() })
+	l.publish(func(v *view) { v.Timeline = t.Dir() })
 	err = l.recoverFiles(ctx)
 	if err == nil || !permanent(err) {
 		return err
@@ -88,7 +89,7 @@ func (l *Log) recoverSource() (found bool, err error) {
 	if err != nil {
 		return false, unreadable("read", name, err)
 	}
-	doc, err := decodeSource(b)
+	doc, err := catalog.DecodeSource(b)
 	if newer := (*FormatError)(nil); errors.As(err, &newer) {
 		newer.File = name
 		return false, newer
@@ -100,11 +101,7 @@ func (l *Log) recoverSource() (found bool, err error) {
 		return false, err
 	}
 	l.source = doc
-	for _, g := range doc.Gaps {
-		gap, err := g.gap()
-		if err != nil {
-			return false, err
-		}
+	for _, gap := range doc.Gaps {
 		l.showGap(gap)
 	}
 	return true, nil
@@ -161,7 +158,7 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 	}
 	if err == nil && len(held) > 0 { // the last one is sealed: a cut file
 		last := held[len(held)-1].sealed
-		l.file, l.cutProof = fileCut, &fileProof{Size: last.Size, CRC32C: last.CRC32C}
+		l.file, l.cutProof = fileCut, &catalog.FileProof{Size: last.Size, CRC32C: last.CRC32C}
 		l.in = newFollower(last.Name, l.opts.IndexEvery)
 		l.in.at.offset = last.Size
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -18,12 +19,12 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 	if err != nil {
 		return nil, unreadable("open", name, err)
 	}
-	l.catalog = &catalog{fs: l.fs, path: name, file: f}
+	l.catalog = &journal{fs: l.fs, path: name, file: f}
 	b, err := readFile(l.fs, name)
 	if err != nil {
 		return nil, unreadable("read", name, err)
 	}
-	records, valid, err := decodeCatalog(b)
+	records, valid, err := catalog.DecodeRecords(b)
 	if newer := (*FormatError)(nil); errors.As(err, &newer) {
 		newer.File = name
 		return nil, newer
@@ -44,7 +45,7 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 	}
 	l.catalog.size, l.catalog.broken = int64(valid), true
 	if n := len(records); n > 0 {
-		l.catalog.redo = records[n-1].offset
+		l.catalog.redo = records[n-1].Offset
 	}
 	// Events of the file that the last record begins prove that it is durable.
 	if err := l.postpone(l.countDisk(l.catalog.repair())); err != nil {
@@ -55,26 +56,26 @@ func (l *Log) recoverCatalog() ([]heldFile, error) {
 
 // listFiles turns records into the files that they describe. On an error, at says
 // where the record stands that does not fit.
-func listFiles(records []record) (held []heldFile, at int64, err error) {
+func listFiles(records []catalog.Record) (held []heldFile, at int64, err error) {
 	for _, r := range records {
 		switch {
 		case r.Begin != nil:
 			b := *r.Begin
 			if b.Seq != uint64(len(held))+1 || (b.After == nil) != (len(held) == 0) {
-				return held, r.offset, fmt.Errorf("file %d begins behind %d files", b.Seq, len(held))
+				return held, r.Offset, fmt.Errorf("file %d begins behind %d files", b.Seq, len(held))
 			}
 			if err := replication.ValidFileName(b.Name); err != nil {
-				return held, r.offset, err
+				return held, r.Offset, err
 			}
 			held = append(held, heldFile{begin: b})
 		default:
 			m := r.Sealed
 			if m.Seq < 1 || m.Seq > uint64(len(held)) {
-				return held, r.offset, fmt.Errorf("file %d is sealed that did not begin", m.Seq)
+				return held, r.Offset, fmt.Errorf("file %d is sealed that did not begin", m.Seq)
 			}
 			h := &held[m.Seq-1]
 			if h.sealed != nil || h.begin.Name != m.Name {
-				return held, r.offset, fmt.Errorf("file %d is sealed as %s", m.Seq, m.Name)
+				return held, r.Offset, fmt.Errorf("file %d is sealed as %s", m.Seq, m.Name)
 			}
 			h.sealed = m
 		}
@@ -84,7 +85,7 @@ func listFiles(records []record) (held []heldFile, at int64, err error) {
 
 // recoverSealed takes a file over from its manifest, without reading it: it must
 // be there and have its size. Readers verify what they read.
-func (l *Log) recoverSealed(m *manifest) error {
+func (l *Log) recoverSealed(m *catalog.Manifest) error {
 	name := l.filePath(m.Name)
 	size, err := l.fs.Stat(name)
 	if isNotExist(err) {
@@ -96,7 +97,7 @@ func (l *Log) recoverSealed(m *manifest) error {
 	if size != m.Size {
 		return &DamageError{File: name, Offset: min(size, m.Size), Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: fmt.Sprintf("%d bytes", size)}
 	}
-	info, err := m.info()
+	info, err := fileOf(m)
 	if err != nil {
 		return l.badManifest(m, err)
 	}
@@ -108,8 +109,8 @@ func (l *Log) recoverSealed(m *manifest) error {
 	return nil
 }
 
-func (l *Log) badManifest(m *manifest, err error) error {
-	return &DamageError{File: l.catalog.path, Expected: "the manifest of " + m.Name, Found: err.Error()}
+func (l *Log) badManifest(m *catalog.Manifest, err error) error {
+	return &DamageError{File: l.catalog.path, Expected: "the catalog.Manifest of " + m.Name, Found: err.Error()}
 }
 
 // showRecovered makes a file readable, up to info.Size.

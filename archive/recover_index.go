@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -91,8 +92,8 @@ func (l *Log) checkIndex(of *openFile, name string, stored, rebuilt []byte, prov
 		}
 		if h := have[i]; every == of.every && (h.offset != w.offset || h.block != w.block || h.boundary != w.boundary || h.times != w.times || !h.gtids.Equal(w.gtids)) {
 			return &DamageError{File: l.filePath(of.name), Offset: block,
-				Expected: fmt.Sprintf("the block that the index describes: up to %d, CRC32C %s, GTIDs %q", h.offset, crcHex(h.block), h.gtids),
-				Found:    fmt.Sprintf("up to %d, CRC32C %s, GTIDs %q", w.offset, crcHex(w.block), w.gtids)}
+				Expected: fmt.Sprintf("the block that the index describes: up to %d, CRC32C %s, GTIDs %q", h.offset, catalog.CRC32C(h.block), h.gtids),
+				Found:    fmt.Sprintf("up to %d, CRC32C %s, GTIDs %q", w.offset, catalog.CRC32C(w.block), w.gtids)}
 		}
 		block = w.offset
 	}

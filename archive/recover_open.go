@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -35,7 +36,7 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 
 // recoverComplete reads a file that is complete but not sealed, and has it sealed.
 // proof is what the next file's record says of it, or cut where it ends.
-func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof, cut *Gap) error {
+func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *catalog.FileProof, cut *Gap) error {
 	of, err := l.openHeld(h)
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof,
 		err = &DamageError{File: name, Offset: min(end, size), Expected: fmt.Sprintf("%d bytes", end), Found: fmt.Sprintf("%d bytes", size)}
 	}
 	if err == nil && proof != nil && of.sum.file() != uint32(proof.CRC32C) {
-		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + crcHex(of.sum.file()).String()}
+		err = &DamageError{File: name, Expected: fmt.Sprintf("%d bytes with CRC32C %s", end, proof.CRC32C), Found: "CRC32C " + catalog.CRC32C(of.sum.file()).String()}
 	}
 	if err != nil {
 		l.showDamaged(of)
@@ -71,23 +72,23 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *fileProof,
 		c = &Cut{Offset: cut.From.Offset, Reason: cut.Reason}
 	}
 	m := of.describe(l.source.Epoch, c)
-	if info, err = m.info(); err != nil {
+	if info, err = fileOf(&m); err != nil {
 		return err
 	}
 	info.Sealed = false
 	l.showRecovered(info, of.added, of.end.offset)
-	l.sealer.queue = append(l.sealer.queue, &sealing{manifest: m, index: missing})
+	l.sealer.queue = append(l.sealer.queue, &sealing{Manifest: m, index: missing})
 	l.logger.Info("a complete file will be sealed", "file", name)
 	return nil
 }
 
 // scanWhole reads a complete file to the end that is known of it.
-func (l *Log) scanWhole(ctx context.Context, s *scanner, proof *fileProof, cut *Gap) (end, size int64, err error) {
+func (l *Log) scanWhole(ctx context.Context, s *scanner, proof *catalog.FileProof, cut *Gap) (end, size int64, err error) {
 	if size, err = s.of.data.Size(); err != nil {
 		return 0, 0, unreadable("stat", l.filePath(s.of.name), err)
 	}
 	if cut != nil {
-		end = cut.size
+		end = cut.Size
 	} else {
 		end = proof.Size
 	}
@@ -163,7 +164,7 @@ func (l *Log) recoverCut(ctx context.Context, h heldFile, gap Gap) error {
 		return err
 	}
 	m := l.sealer.queue[len(l.sealer.queue)-1]
-	l.file, l.cutProof = fileCut, &fileProof{Size: m.Size, CRC32C: m.CRC32C}
+	l.file, l.cutProof = fileCut, &catalog.FileProof{Size: m.Size, CRC32C: m.CRC32C}
 	l.in = newFollower(m.Name, l.opts.IndexEvery)
 	l.in.at.offset = m.Size
 	return nil
@@ -257,8 +258,8 @@ func (l *Log) recoverProven(ctx context.Context, s *scanner, m mark, size int64)
 	case size < m.offset:
 		return &DamageError{File: name, Offset: size, Expected: fmt.Sprintf("%d bytes, which MARK proves durable", m.offset), Found: fmt.Sprintf("%d bytes", size)}
 	case m.sequence > 0 && (s.of.end.block != m.block || s.of.sum.block != m.blockCRC):
-		return &DamageError{File: name, Offset: m.block, Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", crcHex(m.blockCRC), m.offset),
-			Found: fmt.Sprintf("CRC32C %s of those from %d", crcHex(s.of.sum.block), s.of.end.block)}
+		return &DamageError{File: name, Offset: m.block, Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", catalog.CRC32C(m.blockCRC), m.offset),
+			Found: fmt.Sprintf("CRC32C %s of those from %d", catalog.CRC32C(s.of.sum.block), s.of.end.block)}
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 )
 
 // sealer is the queue of complete files that are not yet in the catalog, and the
@@ -28,7 +30,7 @@ type sealer struct {
 
 // sealing is a complete file on its way into the catalog.
 type sealing struct {
-	manifest
+	catalog.Manifest
 	index []byte // to be written over what stands there, before that is believed; nil = what stands there is good
 }
 
@@ -37,9 +39,9 @@ func (s *sealer) init() {
 	s.done = make(chan struct{})
 }
 
-func (s *sealer) add(m manifest) {
+func (s *sealer) add(m catalog.Manifest) {
 	s.mu.Lock()
-	s.queue = append(s.queue, &sealing{manifest: m})
+	s.queue = append(s.queue, &sealing{Manifest: m})
 	s.waiting = false
 	s.cond.Signal()
 	s.mu.Unlock()
@@ -104,7 +106,7 @@ func (l *Log) sealLoop() {
 // seal reads a complete file back, compares it with what was summed while it was
 // written, and enters it into the catalog.
 func (l *Log) seal(f *sealing) error {
-	m := &f.manifest
+	m := &f.Manifest
 	name := l.filePath(m.Name)
 	sha, crc, size, err := l.hashFile(name)
 	if errors.Is(err, ErrClosed) {
@@ -115,21 +117,21 @@ func (l *Log) seal(f *sealing) error {
 	}
 	if size != m.Size || crc != uint32(m.CRC32C) {
 		return &DamageError{File: name, Offset: 0, Expected: fmt.Sprintf("%d bytes with CRC32C %s", m.Size, m.CRC32C),
-			Found: fmt.Sprintf("%d bytes with CRC32C %s", size, crcHex(crc))}
+			Found: fmt.Sprintf("%d bytes with CRC32C %s", size, catalog.CRC32C(crc))}
 	}
 	m.SHA256 = hex.EncodeToString(sha)
 	if err := l.sealIndex(f); err != nil {
 		return err
 	}
 	l.counts.syncs.Add(1)
-	if err := l.catalog.append(record{Sealed: m}); err != nil {
+	if err := l.catalog.append(catalog.Record{Sealed: m}); err != nil {
 		if d, ok := err.(*DiskError); ok {
 			return l.sealError(d.Op, d.File, d.Err)
 		}
 		return err
 	}
 	l.sealer.failedSyncs = 0
-	info, err := m.info()
+	info, err := fileOf(m)
 	if err != nil {
 		return err
 	}
@@ -207,7 +209,7 @@ func (l *Log) sealIndex(f *sealing) error {
 		f.index = b
 		return l.sealError("fsync", name, err)
 	}
-	f.IndexSize, f.IndexCRC32C = int64(len(b)), crcHex(crc32.Checksum(b, castagnoli))
+	f.IndexSize, f.IndexCRC32C = int64(len(b)), catalog.CRC32C(crc32.Checksum(b, castagnoli))
 	return nil
 }
 

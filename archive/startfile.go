@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -83,7 +84,7 @@ func (l *Log) createFile(name string) error {
 		of.close()
 		return err
 	}
-	begin := &beginRecord{Seq: of.seq, Epoch: l.source.Epoch, Name: name}
+	begin := &catalog.Begin{Seq: of.seq, Epoch: l.source.Epoch, Name: name}
 	var old *openFile
 	if l.cur != nil {
 		old = l.cur.finished()
@@ -91,11 +92,11 @@ func (l *Log) createFile(name string) error {
 			of.close()
 			return err
 		}
-		begin.After = &fileProof{Size: old.end.offset, CRC32C: crcHex(old.sum.file())}
+		begin.After = &catalog.FileProof{Size: old.end.offset, CRC32C: catalog.CRC32C(old.sum.file())}
 	} else {
 		begin.After = l.cutProof
 	}
-	if err := l.appendCatalog(record{Begin: begin}); err != nil {
+	if err := l.appendCatalog(catalog.Record{Begin: begin}); err != nil {
 		of.close()
 		return err
 	}
@@ -141,7 +142,7 @@ func (l *Log) createPair(of *openFile) error {
 }
 
 // appendCatalog adds a record durably, for the committer.
-func (l *Log) appendCatalog(r record) error {
+func (l *Log) appendCatalog(r catalog.Record) error {
 	return l.countDisk(l.catalog.append(r))
 }
 
