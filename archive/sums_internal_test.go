@@ -28,18 +28,3 @@ func TestSumOfAFileFollowsFromItsParts(t *testing.T) {
 		}
 	}
 }
-
-// The sum behind a stretch of zeros larger than any test's file.
-func TestSumsJoinOverManyBytes(t *testing.T) {
-	const n = 3<<20 + 7
-	zeros := make([]byte, n)
-	whole := crc32.Update(crc32.Checksum([]byte("begin"), castagnoli), castagnoli, zeros)
-	zero := crc32.Checksum(zeros, castagnoli)
-	if got := joinCRC(crc32.Checksum([]byte("begin"), castagnoli), zero, n); got != whole {
-		t.Errorf("%08x, expected %08x", got, whole)
-	}
-	twice := joinCRC(joinCRC(1, 0, n), 0, 1<<40) // as one step of both lengths
-	if got := joinCRC(1, 0, n+1<<40); got != twice {
-		t.Errorf("%08x, expected %08x", got, twice)
-	}
-}
