@@ -39,6 +39,10 @@ func sqlErrorf(number uint16, state, format string, args ...any) *wire.Error {
 	return e
 }
 
+func tooManyConnections() *wire.Error {
+	return wire.Errorf(wire.ERConCount, "Too many connections")
+}
+
 func unknownVariable(name string) *wire.Error {
 	return wire.Errorf(wire.ERUnknownSystemVariable, "Unknown system variable '%s'", name)
 }

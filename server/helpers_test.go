@@ -177,10 +177,24 @@ func connect(t *testing.T, ts *testServer, extra wire.Capabilities) *rawClient {
 func connectAs(t *testing.T, ts *testServer, user, password string, extra wire.Capabilities) *rawClient {
 	t.Helper()
 	c := dialRaw(t, ts.addr)
+	c.prove(c.greeting(), user, password, extra)
+	c.expectOK()
+	return c
+}
+
+func (c *rawClient) greeting() wire.Greeting {
+	c.t.Helper()
 	greeting, err := wire.DecodeGreeting(c.read())
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
+	return greeting
+}
+
+// prove answers a greeting, and returns when the server has said that the proof is right.
+// What becomes of the login comes next.
+func (c *rawClient) prove(greeting wire.Greeting, user, password string, extra wire.Capabilities) {
+	c.t.Helper()
 	c.id, c.caps = greeting.ConnectionID, greeting.Capabilities&(rawCapabilities|extra)
 	response := wire.HandshakeResponse{Capabilities: rawCapabilities | extra, Collation: 255, User: user,
 		AuthData: wire.CachingSHA2Response([]byte(password), greeting.Nonce), Plugin: wire.CachingSHA2Password}
@@ -189,13 +203,15 @@ func connectAs(t *testing.T, ts *testServer, user, password string, extra wire.C
 	}
 	c.write(response.Append(nil))
 	if more, err := wire.DecodeAuthMoreData(c.read()); err != nil || len(more.Data) != 1 || more.Data[0] != 3 {
-		t.Fatalf("no fast path: %v, %v", more, err)
+		c.t.Fatalf("no fast path: %v, %v", more, err)
 	}
+}
+
+func (c *rawClient) expectOK() {
+	c.t.Helper()
 	if _, err := wire.DecodeOK(c.read(), c.caps); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	c.command(byte(wire.ComPing)) // the session is entered as logged in only behind its OK
-	return c
 }
 
 func (c *rawClient) read() []byte {

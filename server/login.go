@@ -43,6 +43,7 @@ func (s *session) login(ctx context.Context) bool {
 		RSAKey:     s.server.keys.get(keyCtx),
 		Random:     s.server.opts.Rand,
 		ClientHost: s.clientHost,
+		Proved:     guess.proved,
 	}
 	if t := settings.tls; t != nil {
 		l.StartTLS = func() (net.Conn, error) {
@@ -57,15 +58,9 @@ func (s *session) login(ctx context.Context) bool {
 		s.loginFailed(ctx, err, guess.refused)
 		return false
 	}
+	s.log.Debug("logged in", "plugin", who.Plugin, "tls", s.nc.secured != nil, "program", who.Attributes.Get("program_name"))
 	s.nc.endWritesAt(time.Time{})
-	s.loggedInAs(who, settings.accounts.byUser[who.User])
-	if ctx.Err() != nil { // interrupt may have come before endWritesAt
-		return false
-	}
-	if !s.server.sessions.promote(s) {
-		return false
-	}
-	return s.server.settings.Load().accounts.hold(s.account) // Reload may have come before promote
+	return ctx.Err() == nil // interrupt may have come before endWritesAt
 }
 
 // startTLS does the handshake, within the deadlines of the login.
@@ -93,6 +88,19 @@ func (s *session) greeting(id Identity) wire.Greeting {
 	return g
 }
 
+// takePlace counts the session as logged in. That comes before its OK: a client that has
+// read its own must not see one more let in beyond the limit. An error says why not.
+func (s *session) takePlace(who *wire.Authenticated, account Account) error {
+	s.loggedInAs(who, account) // before promote shows the account to Reload
+	if !s.server.sessions.promote(s) {
+		return tooManyConnections()
+	}
+	if !s.server.settings.Load().accounts.hold(account) { // Reload may have come before promote
+		return errAccountChanged
+	}
+	return nil
+}
+
 func (s *session) loggedInAs(who *wire.Authenticated, account Account) {
 	s.account = account
 	s.caps, s.database = who.Capabilities, who.Database
@@ -100,7 +108,6 @@ func (s *session) loggedInAs(who *wire.Authenticated, account Account) {
 	s.setStatus(func(p *sessionStatus) { p.user, p.database = who.User, who.Database })
 	s.log = s.log.With("connection", s.id, "user", who.User)
 	s.mysqld = who.Attributes.Get("program_name") == "mysqld"
-	s.log.Debug("logged in", "plugin", who.Plugin, "tls", s.nc.secured != nil, "program", who.Attributes.Get("program_name"))
 }
 
 // loginFailed counts and logs why a login ended.
@@ -115,10 +122,13 @@ func (s *session) loginFailed(ctx context.Context, err error, throttled bool) {
 	case errors.As(err, &refusal) && refusal.Number == wire.ERSecureTransportRequired:
 		c.authInsecure.Add(1)
 		s.log.Warn("login refused", "err", "the client does not use TLS, which is required here")
+	case errors.As(err, &refusal) && refusal.Number == wire.ERConCount:
+		c.refused.Add(1)
+		s.log.Warn("login refused", "err", refusal.Message)
 	case errors.As(err, &refusal):
 		c.authDenied.Add(1)
 		s.log.Warn("login refused", "err", refusal.Message)
-	case context.Cause(ctx) != nil:
+	case context.Cause(ctx) != nil || errors.Is(err, errAccountChanged):
 		c.authEnded.Add(1)
 	case errors.Is(err, wire.ErrUnproved):
 		c.authDenied.Add(1)
@@ -142,8 +152,8 @@ type guardedLogin struct {
 	accounts *Accounts
 	deadline time.Time // for the guard
 
-	attempt *attempt
-	refused bool // by the guard: what follows is a pretence
+	attempt *attempt // nil: may not be judged, or has been
+	refused bool     // by the guard: what follows is a pretence
 }
 
 // Lookup implements wire.Accounts. It blocks while the guard wants that. A login that
@@ -161,13 +171,18 @@ func (g *guardedLogin) Lookup(user string) (wire.Account, bool) {
 	return g.accounts.Lookup(user)
 }
 
-// ended tells the guard how the login went.
+// proved tells the guard so, whatever comes of the login, and takes its place.
+func (g *guardedLogin) proved(who *wire.Authenticated) error {
+	g.attempt.succeeded()
+	g.attempt = nil
+	return g.session.takePlace(who, g.accounts.byUser[who.User])
+}
+
+// ended tells the guard how a login went that was not proved.
 func (g *guardedLogin) ended(err error) {
 	var refusal *wire.Error
 	switch {
 	case g.attempt == nil:
-	case err == nil:
-		g.attempt.succeeded()
 	case errors.As(err, &refusal) || errors.Is(err, wire.ErrUnproved):
 		g.attempt.failed()
 	default:

@@ -88,16 +88,15 @@ func (s *session) run(ctx context.Context) {
 	s.server.counters.connections.Add(1)
 	if s.refused {
 		s.server.counters.refused.Add(1)
-		e := wire.Errorf(wire.ERConCount, "Too many connections")
+		e := tooManyConnections()
 		e.State = "" // the client has not said yet that it knows SQLSTATEs
 		s.fail(e)
 		return
 	}
-	if !s.login(ctx) {
-		return
+	defer s.server.sessions.leave(s) // whoever sees the end may come again at once
+	if s.login(ctx) {
+		s.serve(ctx)
 	}
-	defer s.server.sessions.remove(s)
-	s.serve(ctx)
 }
 
 // hangUp ends the connection. One that gave way to others is not waited for, or a

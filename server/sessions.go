@@ -92,10 +92,23 @@ func (r *sessions) promote(s *session) bool {
 	return true
 }
 
+// leave forgets a session that has taken its place; any other still counts as pending.
+func (r *sessions) leave(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.loggedIn {
+		r.removeLocked(s)
+	}
+}
+
 // remove forgets a session. It may be called again.
 func (r *sessions) remove(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.removeLocked(s)
+}
+
+func (r *sessions) removeLocked(s *session) {
 	r.dropPendingLocked(s)
 	if s.loggedIn {
 		r.loggedIn--

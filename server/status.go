@@ -56,7 +56,8 @@ type Stats struct {
 	// AuthFailures by reason: "denied" (user or password), "throttled" (not judged, because
 	// too many had failed before), "insecure" (without TLS, which
 	// is required), "tls" (its handshake failed), "timeout", "protocol" (broken off or
-	// malformed), "ended" (by the server: shutdown, too many pending).
+	// malformed), "ended" (by the server: shutdown, too many pending, the
+	// account has changed).
 	AuthFailures map[string]uint64
 
 	// DumpEnds by reason: "done" (EOF of a non-blocking dump), "client" (it has gone),

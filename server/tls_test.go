@@ -119,9 +119,9 @@ func TestTLSThatIsNotOfferedIsNotSpoken(t *testing.T) {
 // startTLS reads the greeting and sends an SSLRequest with the raw client.
 func (c *rawClient) startTLS(config *tls.Config) wire.Greeting {
 	c.t.Helper()
-	greeting, err := wire.DecodeGreeting(c.read())
-	if err != nil || !greeting.Capabilities.Has(wire.CapSSL) {
-		c.t.Fatalf("%+v, %v", greeting, err)
+	greeting := c.greeting()
+	if !greeting.Capabilities.Has(wire.CapSSL) {
+		c.t.Fatalf("%+v", greeting)
 	}
 	request := wire.SSLRequest{Capabilities: rawCapabilities, Collation: 255}
 	c.write(request.Append(nil))
@@ -167,10 +167,7 @@ func TestFullAuthenticationInsideTLSTakesThePasswordItself(t *testing.T) {
 func TestPlainBytesBehindTheSSLRequestBreakTheHandshake(t *testing.T) {
 	ts := startServer(t, func(o *Options) { o.TLS = issue(t).load(t, TLSOptional) })
 	c := dialRaw(t, ts.addr)
-	greeting, err := wire.DecodeGreeting(c.read())
-	if err != nil {
-		t.Fatal(err)
-	}
+	greeting := c.greeting()
 	request := wire.SSLRequest{Capabilities: rawCapabilities}
 	response := wire.HandshakeResponse{Capabilities: rawCapabilities, User: testUser, Plugin: wire.CachingSHA2Password,
 		AuthData: wire.CachingSHA2Response([]byte(testPassword), greeting.Nonce)}

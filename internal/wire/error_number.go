@@ -3,7 +3,7 @@ package wire
 // Error numbers that we send, with the names of share/messages_to_clients.txt
 // in mysqld. The comment is what they are for here.
 const (
-	ERConCount                uint16 = 1040 // too many connections; sent instead of the greeting
+	ERConCount                uint16 = 1040 // too many connections; sent instead of the greeting, or of the OK behind it
 	EROutOfResources          uint16 = 1041 // fatal for a replica
 	ERHandshake               uint16 = 1043 // bad handshake
 	ERDBAccessDenied          uint16 = 1044

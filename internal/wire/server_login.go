@@ -26,7 +26,7 @@ const LoginLimit = 64 << 10
 //	                                   ←     02                   "send the key", without TLS
 //	AuthMoreData, PEM                  →
 //	                                   ←     RSA block; over TLS the password and a NUL
-//	OK, or ERR 1045                    →
+//	OK, ERR 1045, or what Proved says  →
 //
 // The client's auth data counts only if it was made for the plug-in of the
 // greeting and the account can use that one; in all other cases it is asked
@@ -49,6 +49,13 @@ type ServerLogin struct {
 	// returns the one to go on with, which is secure. nil: TLS is not offered.
 	StartTLS   func() (net.Conn, error)
 	RequireTLS bool // refuse a client that does not ask
+
+	// Proved, if it is not nil, is called once the proof counts and before OK is sent, so that
+	// what it enters is in force when the client hears of its login. An error ends the
+	// login: an *Error is sent in place of the OK (as mysqld sends 1040 where its connections
+	// have run out), with any other the client is told nothing. Without one OK follows, whose
+	// sending may fail: then Run returns an error, and the caller takes back what was entered.
+	Proved func(*Authenticated) error
 }
 
 // TLSError says that a client asked for TLS and the handshake failed.
@@ -82,15 +89,15 @@ var (
 // OK has been sent and commands may follow, each after Conn.ResetSequence.
 //
 // An *Error has been sent to the client: ERAccessDenied for a refusal,
-// ERSecureTransportRequired where TLS was. With any other error, a *TLSError among
-// them, the connection broke, or the client did not keep to the protocol and was
-// told ERHandshake if it could be. In both cases the caller closes the
-// connection. The caller also sets the deadline.
+// ERSecureTransportRequired where TLS was, or that of Proved. With any other error, a
+// *TLSError among them, the connection broke, Proved gave that error, or the client did
+// not keep to the protocol and was told ERHandshake if it could be. In all cases the
+// caller closes the connection. The caller also sets the deadline.
 func (l *ServerLogin) Run(c *Conn) (*Authenticated, error) {
 	x := loginExchange{ServerLogin: l, conn: c, budget: LoginLimit, secure: l.Secure}
-	err := x.run()
+	who, err := x.run()
 	if err == nil {
-		return x.result(), nil
+		return who, nil
 	}
 	if refusal, ok := errors.AsType[*Error](err); ok {
 		if err := x.send(refusal.Append(nil)); err != nil {
@@ -118,29 +125,40 @@ type loginExchange struct {
 	plugin   string  // that the client has to prove itself by
 }
 
-// run returns nil only behind a proof that counts.
-func (x *loginExchange) run() error {
+// run returns who has logged in, only behind a proof that counts.
+func (x *loginExchange) run() (*Authenticated, error) {
 	if err := x.greet(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := x.readResponse(); err != nil {
-		return err
+		return nil, err
 	}
 	x.account, x.known = x.Accounts.Lookup(x.response.User)
 	x.account, x.known = x.account.orDecoy(x.known)
 	data, err := x.authData()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	proved, err := x.prove(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !proved || !x.known {
-		return x.refusal(data)
+		return nil, x.refusal(data)
+	}
+	return x.welcome()
+}
+
+// welcome tells the client that it is in, unless Proved says otherwise.
+func (x *loginExchange) welcome() (*Authenticated, error) {
+	who := x.result()
+	if x.Proved != nil {
+		if err := x.Proved(who); err != nil {
+			return nil, err
+		}
 	}
 	ok := OK{Status: x.Greeting.Status}
-	return x.send(ok.Append(nil, x.capabilities()))
+	return who, x.send(ok.Append(nil, who.Capabilities))
 }
 
 func (x *loginExchange) greet() error {
