@@ -21,8 +21,9 @@ help: ## List the targets
 build: ## Build bin/binlogproxy
 	$(GO) build -trimpath -o $(BIN)/binlogproxy ./cmd/binlogproxy
 
-setup: ## Make sure that a container engine runs and the MySQL image exists
+setup: ## Make sure that a container engine runs, and that the MySQL image and the S3 server exist
 	@testenv/setup/setup.sh
+	@$(GO) run ./testenv/setup/s3
 
 test: setup ## Unit, property and integration tests, race detector on
 	$(GO) test -race -timeout 20m ./...

@@ -5,6 +5,8 @@
 // the official one or of Debian's packages; one code path starts both, and any other MySQL image. They live
 // in the network of the host and listen on its loopback address only, see MySQLOptions.
 //
+// StartS3 starts an S3 server, a process of this machine with its objects in a directory.
+//
 // # What it leaves behind
 //
 // Nothing that grows. A server ends with its test or with Terminate. The containers of a process that

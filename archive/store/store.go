@@ -10,6 +10,9 @@ type Store interface {
 	Uploads
 	// String is the store's URL, without secrets.
 	String() string
+	// Close ends what nobody uses at the moment, as idle connections. Bodies that are
+	// being read stay readable.
+	Close() error
 }
 
 // Objects are small or immutable: each is written by one call.

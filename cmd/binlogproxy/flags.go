@@ -11,6 +11,7 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
+	"github.com/binlogproxy/binlogproxy/internal/suggest"
 )
 
 // runFlags cover one source completely; several sources, or several accounts of
@@ -98,7 +99,7 @@ func unknownVariables(c *config.Config, environment []string) error {
 		if !found || slices.Contains(allowed, name) {
 			continue
 		}
-		if meant := config.Suggest(ours, known); meant != "" {
+		if meant := suggest.Word(ours, known); meant != "" {
 			mistakes = append(mistakes, fmt.Errorf("environment: unknown variable %s, did you mean %s%s?", name, prefix, meant))
 		}
 	}

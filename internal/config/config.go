@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/binlogproxy/binlogproxy/internal/dial"
+	"github.com/binlogproxy/binlogproxy/internal/suggest"
 )
 
 // Config is everything that a daemon is told.
@@ -132,7 +133,7 @@ func Parse(r io.Reader) (*Config, error) {
 func plainWords(err error) error {
 	text := unknownKey.ReplaceAllStringFunc(err.Error(), func(text string) string {
 		parts := unknownKey.FindStringSubmatch(text)
-		return `unknown key "` + parts[1] + `"` + DidYouMean(parts[1], keysOf(parts[2]))
+		return `unknown key "` + parts[1] + `"` + suggest.DidYouMean(parts[1], keysOf(parts[2]))
 	})
 	for _, r := range plain {
 		text = r.goes.ReplaceAllString(text, r.plain)

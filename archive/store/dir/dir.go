@@ -52,6 +52,9 @@ func Open(root string) (*Dir, error) {
 // String is the directory's URL.
 func (d *Dir) String() string { return "file://" + d.root }
 
+// Close has nothing to end.
+func (d *Dir) Close() error { return nil }
+
 // private is the path of something that is no object's name.
 func (d *Dir) private(elements ...string) string {
 	return filepath.Join(append([]string{d.root, ".store"}, elements...)...)

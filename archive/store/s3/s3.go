@@ -1,0 +1,160 @@
+package s3
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
+
+	"github.com/binlogproxy/binlogproxy/archive/store"
+)
+
+const (
+	defaultRegion  = "us-east-1"
+	amazonEndpoint = "https://s3.amazonaws.com"
+)
+
+// Store is a bucket.
+type Store struct {
+	bucket      Bucket
+	core        *minio.Core
+	credentials *credentials.Credentials
+	provider    credentials.Provider
+	sse         encrypt.ServerSide // nil = as the bucket has it
+	transport   *http.Transport
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Options are what tests replace. The zero value is for the real world.
+type Options struct {
+	Credentials credentials.Provider                      // nil = Chain()
+	Wrap        func(http.RoundTripper) http.RoundTripper // around the transport; nil = nothing
+}
+
+// Open prepares access to a bucket. It asks nobody: whether the bucket exists and
+// may be used is found by the first call, or by store.Probe.
+func Open(b Bucket, opts Options) (*Store, error) {
+	if opts.Credentials == nil {
+		opts.Credentials = Chain()
+	}
+	s := &Store{bucket: b, provider: opts.Credentials, credentials: credentials.New(opts.Credentials)}
+	endpoint := b.Endpoint
+	if endpoint == "" {
+		endpoint = amazonEndpoint
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint of the bucket %s: %w", b.Name, err)
+	}
+	if s.transport, err = newTransport(b.CA); err != nil {
+		return nil, err
+	}
+	transport := http.RoundTripper(s.transport)
+	if opts.Wrap != nil {
+		transport = opts.Wrap(transport)
+	}
+	region := b.Region
+	if region == "" {
+		region = defaultRegion
+	}
+	s.core, err = minio.NewCore(u.Host, &minio.Options{
+		Creds: s.credentials, Secure: u.Scheme == "https", Transport: transport, Region: region,
+		BucketLookup: b.lookup(), MaxRetries: 1, // its retries make a 412 of our own success
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s at %s: %w", b.Name, endpoint, err)
+	}
+	return s, s.setSSE()
+}
+
+func (b Bucket) lookup() minio.BucketLookupType {
+	switch {
+	case b.PathStyle == nil && b.Endpoint == "":
+		return minio.BucketLookupAuto
+	case b.PathStyle == nil || *b.PathStyle:
+		return minio.BucketLookupPath
+	}
+	return minio.BucketLookupDNS
+}
+
+func (s *Store) setSSE() (err error) {
+	switch s.bucket.SSE {
+	case "AES256":
+		s.sse = encrypt.NewSSE()
+	case "aws:kms":
+		s.sse, err = encrypt.NewSSEKMS(s.bucket.SSEKMSKey, nil)
+	}
+	return err
+}
+
+// newTransport is minio-go's, with more authorities.
+func newTransport(ca string) (*http.Transport, error) {
+	transport, err := minio.DefaultTransport(true)
+	if err != nil || ca == "" {
+		return transport, err
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("authorities of the bucket's endpoint: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("authorities of the bucket's endpoint: %s has no certificate", ca)
+	}
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	return transport, nil
+}
+
+// Close closes idle connections.
+func (s *Store) Close() error {
+	s.transport.CloseIdleConnections()
+	return nil
+}
+
+// String is the bucket's URL.
+func (s *Store) String() string { return s.bucket.String() }
+
+// CredentialSource says where the credentials were found that were used last, as
+// "environment" or "instance metadata"; "" = none were needed yet.
+func (s *Store) CredentialSource() string {
+	if c, ok := s.provider.(*chain); ok {
+		return c.source()
+	}
+	return ""
+}
+
+// key is the name in the bucket of a key of the store.
+func (s *Store) key(key string) string {
+	if s.bucket.Prefix == "" {
+		return key
+	}
+	return s.bucket.Prefix + "/" + key
+}
+
+// trim is the opposite of key.
+func (s *Store) trim(name string) string {
+	if s.bucket.Prefix == "" {
+		return name
+	}
+	return strings.TrimPrefix(name, s.bucket.Prefix+"/")
+}
+
+// check is what methods that name an object do first.
+func (s *Store) check(op, key string, meta map[string]string) error {
+	if err := errors.Join(store.CheckKey(key), store.CheckMeta(meta)); err != nil {
+		return &store.Error{Op: op, Key: key, Cause: err}
+	}
+	return nil
+}
