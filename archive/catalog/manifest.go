@@ -18,6 +18,7 @@ type Manifest struct {
 	IndexSize     int64   `json:"index_size"`
 	IndexCRC32C   CRC32C  `json:"index_crc32c"`
 	Cut           *Cut    `json:"cut,omitempty"`
+	ETag          string  `json:"etag,omitempty"` // of the file's object in a bucket, for reads with If-Match; "" in a local log
 }
 
 // Cut says where and why a file ends before its end.

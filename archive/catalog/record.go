@@ -16,6 +16,7 @@ type Record struct {
 	Version int       `json:"v"`
 	Begin   *Begin    `json:"begin,omitempty"`
 	Sealed  *Manifest `json:"sealed,omitempty"`
+	List    *ListHead `json:"list,omitempty"` // in a bucket only
 
 	Offset int64 `json:"-"` // where the line begins
 }
@@ -55,6 +56,9 @@ func DecodeRecords(b []byte) (records []Record, valid int, err error) {
 	for valid < len(b) {
 		line, rest, whole := bytes.Cut(b[valid:], []byte{'\n'})
 		r, err := decodeRecord(line)
+		if err == nil && r.List != nil {
+			err = errors.New("the head of a bucket's catalog")
+		}
 		if !whole || err != nil {
 			var newer *VersionError
 			if errors.As(err, &newer) || len(rest) > 0 {
@@ -84,8 +88,14 @@ func decodeRecord(line []byte) (Record, error) {
 	if r.Version > Version {
 		return Record{}, &VersionError{Version: r.Version}
 	}
-	if r.Version < 1 || (r.Begin == nil) == (r.Sealed == nil) {
-		return Record{}, errors.New("neither begin nor sealed")
+	parts := 0
+	for _, there := range []bool{r.Begin != nil, r.Sealed != nil, r.List != nil} {
+		if there {
+			parts++
+		}
+	}
+	if r.Version < 1 || parts != 1 {
+		return Record{}, errors.New("not of one kind that this program knows")
 	}
 	return r, nil
 }

@@ -1,0 +1,90 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/binlogproxy/binlogproxy/archive/store"
+)
+
+// Options of a bucket. The zero value is good.
+type Options struct {
+	Logger *slog.Logger // nil = discard
+
+	Parallel int // requests at a time, where several help; 0 = 4
+}
+
+// Bucket is one source's part of a store.
+type Bucket struct {
+	store  store.Store
+	source string
+	opts   Options
+}
+
+// New gives the part of a store that belongs to a source. It does nothing yet. The
+// source's name is the first element of its keys.
+func New(s store.Store, source string, opts Options) *Bucket {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if opts.Parallel == 0 {
+		opts.Parallel = 4
+	}
+	return &Bucket{store: s, source: source, opts: opts}
+}
+
+// String names the bucket for people.
+func (b *Bucket) String() string { return b.store.String() + " (source " + b.source + ")" }
+
+// get reads a small object, at most limit bytes of it: a larger one is foreign.
+func (b *Bucket) get(ctx context.Context, key string, limit int64) ([]byte, store.Object, error) {
+	body, err := b.store.Get(ctx, key, store.Range{})
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	defer body.Close()
+	if body.Object.Size > limit {
+		return nil, store.Object{}, &DamageError{Key: key, Expected: fmt.Sprintf("at most %d bytes", limit), Found: fmt.Sprintf("%d bytes", body.Object.Size)}
+	}
+	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	return data, body.Object, err
+}
+
+// list gives all objects whose keys begin with prefix.
+func (b *Bucket) list(ctx context.Context, prefix string) ([]store.Object, error) {
+	var all []store.Object
+	for after := ""; ; {
+		page, err := b.store.List(ctx, prefix, after, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Objects...)
+		if !page.More || len(page.Objects) == 0 {
+			return all, nil
+		}
+		after = page.Objects[len(page.Objects)-1].Key
+	}
+}
+
+// each calls f for 0 to n-1, a few at a time, and returns when all have returned. The
+// first error ends the others.
+func (b *Bucket) each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, b.opts.Parallel)
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			if err := f(ctx, i); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	return context.Cause(ctx)
+}
