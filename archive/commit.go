@@ -90,6 +90,9 @@ func (l *Log) commit(b *batch) error {
 		}
 	}
 	name := l.filePath(of.name)
+	if err := l.room(); err != nil {
+		return l.diskError("write", name, err)
+	}
 	if err := writeAt(of.data, b.data, b.base); err != nil {
 		return l.diskError("write", name, err)
 	}

@@ -115,9 +115,9 @@ func (e *DiskError) failedSync() bool {
 // Permanent says that trying again cannot help: a second failed fsync in a row.
 func (e *DiskError) Permanent() bool { return e.final }
 
-// Full says that the disk or a quota is exhausted.
+// Full says that the disk, a quota or our own limit is exhausted.
 func (e *DiskError) Full() bool {
-	return errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
+	return errors.Is(e.Err, errLimit) || errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
 }
 
 // GapError meets a reader at the end of a cut file: what follows is lost for good.

@@ -71,10 +71,14 @@ type Log struct {
 	purged   *replication.GTIDSet
 	missing  *replication.GTIDSet // in gaps
 	gaps     []Gap
-	crossed  bool // the first PREVIOUS_GTIDS was seen
+	toStore  toStore
+	evicting sync.Mutex
+	complete atomic.Int64 // bytes of local files but the open one
+	crossed  bool         // the first PREVIOUS_GTIDS was seen
 
 	buffers sync.Pool // of readers
 	counts  counters
+	uploads uploadCounts
 }
 
 // fileState says what the receiving side may do next.
@@ -127,6 +131,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		l.release()
 		return nil, err
 	}
+	l.evict()
 	go l.commitLoop()
 	go l.sealLoop()
 	return l, nil

@@ -20,6 +20,10 @@ type File struct {
 	ServerVersion string
 	Checksum      replication.Checksum
 	Anonymous     bool // some of its transactions have no GTID
+	Local         bool // it is on this disk
+	Stored        bool // it is in the bucket, verified
+
+	etag string // of the object there
 }
 
 // describe gives the manifest of a complete file, but for its SHA-256 and index.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -14,6 +15,11 @@ type Options struct {
 	FS     FS               // nil = the operating system's
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = discard; told of recoveries, seals and gaps
+
+	// Bucket is where Upload copies the log to; nil = there is none. What is sealed is
+	// kept for it.
+	Bucket *bucket.Bucket
+	Keep   Retention // of local files; only what is in the bucket is ever removed
 
 	BufferSize  int           // bytes of each of the two commit buffers; 0 = 4 MiB
 	CompareBack int64         // bytes before the end that a resumed stream repeats at least; 0 = 1 MiB

@@ -16,6 +16,7 @@ import (
 type heldFile struct {
 	begin  catalog.Begin
 	sealed *catalog.Manifest
+	stored *catalog.Stored
 }
 
 // recover reads the directory and brings the log to where the last process left
@@ -140,9 +141,12 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if i > 0 && h.stored == nil {
+			l.begun(&h.begin, held[i-1].begin.Name)
+		}
 		switch {
 		case h.sealed != nil:
-			if err := l.recoverSealed(h.sealed); err != nil {
+			if err := l.recoverSealed(h); err != nil {
 				return err
 			}
 		case err != nil: // damage behind: nothing that is not proven is touched or shown

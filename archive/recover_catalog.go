@@ -68,6 +68,12 @@ func listFiles(records []catalog.Record) (held []heldFile, at int64, err error) 
 				return held, r.Offset, err
 			}
 			held = append(held, heldFile{begin: b})
+		case r.Stored != nil:
+			s := r.Stored
+			if s.Seq < 1 || s.Seq > uint64(len(held)) || held[s.Seq-1].sealed == nil {
+				return held, r.Offset, fmt.Errorf("file %d is in the bucket and not sealed", s.Seq)
+			}
+			held[s.Seq-1].stored = s
 		default:
 			m := r.Sealed
 			if m.Seq < 1 || m.Seq > uint64(len(held)) {
@@ -83,19 +89,13 @@ func listFiles(records []catalog.Record) (held []heldFile, at int64, err error) 
 	return held, 0, nil
 }
 
-// recoverSealed takes a file over from its manifest, without reading it: it must
-// be there and have its size. Readers verify what they read.
-func (l *Log) recoverSealed(m *catalog.Manifest) error {
-	name := l.filePath(m.Name)
-	size, err := l.fs.Stat(name)
-	if isNotExist(err) {
-		return &DamageError{File: name, Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: "no such file"}
-	}
+// recoverSealed takes a file over from its manifest, without reading it. Readers
+// verify what they read.
+func (l *Log) recoverSealed(h heldFile) error {
+	m := h.sealed
+	local, err := l.checkSealed(h)
 	if err != nil {
-		return unreadable("stat", name, err)
-	}
-	if size != m.Size {
-		return &DamageError{File: name, Offset: min(size, m.Size), Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: fmt.Sprintf("%d bytes", size)}
+		return err
 	}
 	info, err := fileOf(m)
 	if err != nil {
@@ -105,8 +105,32 @@ func (l *Log) recoverSealed(m *catalog.Manifest) error {
 	if err != nil {
 		return l.badManifest(m, err)
 	}
+	info.Local = local
+	if h.stored != nil {
+		info.Stored, info.etag = true, h.stored.ETag
+	} else if l.opts.Bucket != nil {
+		l.toStore.sealed = append(l.toStore.sealed, m)
+	}
 	l.showRecovered(info, added, m.Size)
 	return nil
+}
+
+// checkSealed says whether a sealed file is on the disk, where it must have its size.
+// It may be missing if it is in the bucket.
+func (l *Log) checkSealed(h heldFile) (local bool, err error) {
+	m, name := h.sealed, l.filePath(h.sealed.Name)
+	size, err := l.fs.Stat(name)
+	switch {
+	case isNotExist(err) && h.stored != nil:
+		return false, nil
+	case isNotExist(err):
+		return false, &DamageError{File: name, Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: "no such file"}
+	case err != nil:
+		return false, unreadable("stat", name, err)
+	case size != m.Size:
+		return false, &DamageError{File: name, Offset: min(size, m.Size), Expected: fmt.Sprintf("a sealed file of %d bytes", m.Size), Found: fmt.Sprintf("%d bytes", size)}
+	}
+	return true, nil
 }
 
 func (l *Log) badManifest(m *catalog.Manifest, err error) error {

@@ -75,7 +75,7 @@ func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *catalog.Fi
 	if info, err = fileOf(&m); err != nil {
 		return err
 	}
-	info.Sealed = false
+	info.Sealed, info.Local = false, true
 	l.showRecovered(info, of.added, of.end.offset)
 	l.sealer.queue = append(l.sealer.queue, &sealing{Manifest: m, index: missing})
 	l.logger.Info("a complete file will be sealed", "file", name)

@@ -174,6 +174,9 @@ const probeSize = 1 << 20
 
 // probe tries whether a full disk has room again.
 func (l *Log) probe(f Handle, name string, end int64) error {
+	if err := l.room(); err != nil {
+		return l.diskError("write", name, err)
+	}
 	err := writeAt(f, make([]byte, probeSize), end)
 	if err == nil {
 		err = syncFile(f)

@@ -135,10 +135,22 @@ func (l *Log) seal(f *sealing) error {
 	if err != nil {
 		return err
 	}
-	l.publish(func(v *view) { v.setFile(info) })
+	l.showSealed(m, info)
 	l.counts.sealed.Add(1)
+	l.evict()
 	l.logger.Info("sealed", "file", m.Name, "size", m.Size, "sha256", m.SHA256)
 	return nil
+}
+
+// showSealed tells readers of a sealed file, and keeps its manifest for the bucket.
+func (l *Log) showSealed(m *catalog.Manifest, info File) {
+	info.Local = true
+	l.pubMu.Lock()
+	defer l.pubMu.Unlock()
+	if l.opts.Bucket != nil {
+		l.toStore.sealed = append(l.toStore.sealed, m)
+	}
+	l.publishLocked(func(v *view) { v.setFile(info) })
 }
 
 const hashBuffer = 1 << 20

@@ -100,6 +100,7 @@ func (l *Log) createFile(name string) error {
 		of.close()
 		return err
 	}
+	l.begun(begin, l.in.name)
 	l.cur = of
 	l.counts.files.Add(1)
 	if old != nil {
@@ -110,6 +111,7 @@ func (l *Log) createFile(name string) error {
 			}
 			v.Durable = replication.Position{File: name, Offset: of.end.offset}
 		})
+		l.complete.Add(old.end.offset)
 		l.sealer.add(old.describe(l.source.Epoch, nil))
 		old.close()
 	}

@@ -17,6 +17,7 @@ type Stats struct {
 	FilesSealed  int64
 	Repairs      int64 // returns to the last commit after a failed disk operation
 	CutBytes     int64 // torn tail that recovery cut off
+	Evicted      int64 // files removed from the disk because the bucket has them
 	IndexRebuilt int64 // indexes that recovery found unreadable and rebuilt from proven bytes
 
 	LastEvent  time.Time // of the last event committed, by the source's clock; zero for none
@@ -25,7 +26,7 @@ type Stats struct {
 
 type counters struct {
 	bytes, events, transactions, commits, syncs, syncFailures atomic.Int64
-	files, sealed, repairs, cutBytes, indexRebuilt            atomic.Int64
+	files, sealed, repairs, cutBytes, indexRebuilt, evicted   atomic.Int64
 	lastEvent, lastCommit                                     atomic.Int64
 }
 
@@ -44,7 +45,7 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		Bytes: c.bytes.Load(), Events: c.events.Load(), Transactions: c.transactions.Load(), Commits: c.commits.Load(),
 		Syncs: c.syncs.Load(), SyncFailures: c.syncFailures.Load(), FilesStarted: c.files.Load(), FilesSealed: c.sealed.Load(),
-		Repairs: c.repairs.Load(), CutBytes: c.cutBytes.Load(), IndexRebuilt: c.indexRebuilt.Load(),
+		Repairs: c.repairs.Load(), CutBytes: c.cutBytes.Load(), IndexRebuilt: c.indexRebuilt.Load(), Evicted: c.evicted.Load(),
 	}
 	if t := c.lastEvent.Load(); t != 0 {
 		s.LastEvent = time.Unix(t, 0)

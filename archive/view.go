@@ -110,7 +110,7 @@ func (v *view) showOpen(seq uint64, name string, at *cursor) {
 		return
 	}
 	f := File{
-		Seq: seq, Name: name, GTIDsBefore: at.previous,
+		Seq: seq, Name: name, Local: true, GTIDsBefore: at.previous,
 		ServerVersion: at.format.ServerVersion, Checksum: at.format.Checksum, Anonymous: at.begun[replication.AnonymousTransactions] > 0,
 	}
 	n := len(v.files)

@@ -16,7 +16,8 @@ type Record struct {
 	Version int       `json:"v"`
 	Begin   *Begin    `json:"begin,omitempty"`
 	Sealed  *Manifest `json:"sealed,omitempty"`
-	List    *ListHead `json:"list,omitempty"` // in a bucket only
+	Stored  *Stored   `json:"stored,omitempty"` // in a local log only
+	List    *ListHead `json:"list,omitempty"`   // in a bucket only
 
 	Offset int64 `json:"-"` // where the line begins
 }
@@ -29,6 +30,13 @@ type Begin struct {
 	Epoch uint64     `json:"epoch"`
 	Name  string     `json:"name"`
 	After *FileProof `json:"after,omitempty"` // the file before; absent for the first
+}
+
+// Stored says that a sealed file is in the bucket, complete, verified and in the catalog
+// there: it need not be on the disk any more.
+type Stored struct {
+	Seq  uint64 `json:"seq"`
+	ETag string `json:"etag"` // of the object that holds the file
 }
 
 // FileProof says what a complete file holds.
@@ -88,14 +96,17 @@ func decodeRecord(line []byte) (Record, error) {
 	if r.Version > Version {
 		return Record{}, &VersionError{Version: r.Version}
 	}
-	parts := 0
-	for _, there := range []bool{r.Begin != nil, r.Sealed != nil, r.List != nil} {
-		if there {
-			parts++
-		}
-	}
-	if r.Version < 1 || parts != 1 {
+	if r.Version < 1 || r.parts() != 1 {
 		return Record{}, errors.New("not of one kind that this program knows")
 	}
 	return r, nil
+}
+
+func (r Record) parts() (n int) {
+	for _, there := range []bool{r.Begin != nil, r.Sealed != nil, r.Stored != nil, r.List != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
 }
