@@ -1,5 +1,5 @@
 // Package s3 is a store in a bucket of an S3-compatible service, on minio-go's Core:
-// one request a call (but Head, when it fails), no retries of its own, a sum with
+// one request a call (but for Head of what is missing), no retries of its own, a sum with
 // every body.
 //
 // What it adds to the protocol, because servers differ:

@@ -36,6 +36,7 @@ var kinds = map[string]error{
 	"InvalidToken":                       store.ErrCredentials,
 	"TokenRefreshRequired":               store.ErrCredentials,
 	"InvalidSecurity":                    store.ErrCredentials,
+	"XAdminUserNotFound":                 store.ErrCredentials, // versitygw, with 404
 	"NotSignedUp":                        store.ErrCredentials,
 	"RequestTimeTooSkewed":               store.ErrClockSkew,
 	"RequestExpired":                     store.ErrClockSkew,
@@ -104,8 +105,6 @@ func kindOf(response minio.ErrorResponse) error {
 	switch status := response.StatusCode; {
 	case status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooManyRequests, status >= 500:
 		return store.ErrTemporary
-	case status == http.StatusNotFound:
-		return store.ErrNotFound
 	case status == http.StatusPreconditionFailed:
 		return store.ErrCondition
 	case status == http.StatusRequestedRangeNotSatisfiable:

@@ -111,8 +111,9 @@ func (s *Store) Head(ctx context.Context, key string) (store.Object, error) {
 		return store.Object{}, err
 	}
 	info, err := s.core.StatObject(ctx, s.bucket.Name, s.key(key), minio.StatObjectOptions{Checksum: true})
-	if status := minio.ToErrorResponse(err).StatusCode; status == http.StatusBadRequest || status == http.StatusForbidden {
-		return store.Object{}, s.reason(ctx, key, err)
+	switch minio.ToErrorResponse(err).StatusCode {
+	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound:
+		return s.headByGet(ctx, key)
 	}
 	if err != nil {
 		return store.Object{}, s.explain("head", key, err)
@@ -120,14 +121,14 @@ func (s *Store) Head(ctx context.Context, key string) (store.Object, error) {
 	return s.object(key, info), nil
 }
 
-// reason asks again why a HEAD was refused: its answer has no body to say it in.
-func (s *Store) reason(ctx context.Context, key string, err error) error {
-	body, getErr := s.Get(ctx, key, store.Range{Length: 1})
-	if getErr != nil {
-		return getErr
+// headByGet asks again by GET: the answer to a HEAD has no body that says why it was
+// refused, and a bucket or a user that does not exist is a 404 like a missing object.
+func (s *Store) headByGet(ctx context.Context, key string) (store.Object, error) {
+	body, err := s.Get(ctx, key, store.Range{})
+	if err != nil {
+		return store.Object{}, err
 	}
-	body.Close()
-	return s.explain("head", key, err)
+	return body.Object, body.Close()
 }
 
 // Delete implements store.Objects.
