@@ -6,15 +6,22 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive/store"
 )
 
 // Options of a bucket. The zero value is good.
 type Options struct {
-	Logger *slog.Logger // nil = discard
+	Now    func() time.Time                                 // nil = time.Now; leases are judged by it, so it must be monotonic
+	Sleep  func(ctx context.Context, d time.Duration) error // nil = by the clock
+	Logger *slog.Logger                                     // nil = discard
 
-	Parallel int // requests at a time, where several help; 0 = 4
+	Policy       store.Policy       // how often requests are tried again; its Sleep is Sleep, where it has none
+	Capabilities store.Capabilities // of the store, as its probe has shown
+
+	PartSize int64 // bytes of the parts that are uploaded for a sealed file, at least; nearly twice as many at most; 0 = 8 MiB
+	Parallel int   // requests at a time, where several help; each may hold a part in memory; 0 = 4
 }
 
 // Bucket is one source's part of a store.
@@ -22,22 +29,47 @@ type Bucket struct {
 	store  store.Store
 	source string
 	opts   Options
+
+	segment uint64 // manifests in a segment of the catalog
 }
 
 // New gives the part of a store that belongs to a source. It does nothing yet. The
 // source's name is the first element of its keys.
 func New(s store.Store, source string, opts Options) *Bucket {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
+	if opts.Policy.Sleep == nil {
+		opts.Policy.Sleep = opts.Sleep
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if opts.PartSize == 0 {
+		opts.PartSize = 8 << 20
 	}
 	if opts.Parallel == 0 {
 		opts.Parallel = 4
 	}
-	return &Bucket{store: s, source: source, opts: opts}
+	return &Bucket{store: store.Retry(s, opts.Policy), source: source, opts: opts, segment: 1000}
 }
 
 // String names the bucket for people.
 func (b *Bucket) String() string { return b.store.String() + " (source " + b.source + ")" }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // get reads a small object, at most limit bytes of it: a larger one is foreign.
 func (b *Bucket) get(ctx context.Context, key string, limit int64) ([]byte, store.Object, error) {

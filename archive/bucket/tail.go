@@ -3,7 +3,6 @@ package bucket
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/archive/store"
@@ -161,31 +160,12 @@ func (b *Bucket) after(ctx context.Context, chain Chain) (*After, error) {
 		part := span.CRC32C
 		if span.From != span.First || span.To != span.End {
 			var err error
-			if part, err = b.sumOf(ctx, span); err != nil {
+			r := store.Range{Offset: span.From - span.First, Length: span.To - span.From, IfMatch: span.ETag}
+			if part, err = b.sumRange(ctx, b.PieceKey(span.PieceID), r); err != nil {
 				return nil, err
 			}
 		}
 		sum = crc32c.Join(sum, part, span.To-span.From)
 	}
 	return &After{Name: chain.File, FileProof: catalog.FileProof{Size: chain.End(), CRC32C: catalog.CRC32C(sum)}}, nil
-}
-
-func (b *Bucket) sumOf(ctx context.Context, span Span) (uint32, error) {
-	body, err := b.store.Get(ctx, b.PieceKey(span.PieceID), store.Range{Offset: span.From - span.First, Length: span.To - span.From, IfMatch: span.ETag})
-	if err != nil {
-		return 0, err
-	}
-	defer body.Close()
-	var sum uint32
-	buffer := make([]byte, 128<<10)
-	for {
-		n, err := body.Read(buffer)
-		sum = crc32c.Update(sum, buffer[:n])
-		if err == io.EOF {
-			return sum, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
 }

@@ -1,0 +1,5 @@
+//go:build sabotage_catalog_before_complete
+
+package bucket
+
+const sabotaged = catalogBeforeComplete

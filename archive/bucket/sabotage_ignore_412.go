@@ -1,0 +1,5 @@
+//go:build sabotage_ignore_412
+
+package bucket
+
+const sabotaged = ignore412
