@@ -59,3 +59,17 @@ func (v *view) bytesBehind(pos replication.Position) (n int64) {
 	}
 	return n
 }
+
+// tell publishes where the upload stands.
+func (u *uploader) tell() {
+	s := UploadStatus{Epoch: u.lease.Epoch()}
+	f := u.hand
+	if f == nil && len(u.waiting) > 0 {
+		f = u.waiting[len(u.waiting)-1]
+	}
+	if f != nil {
+		s.Stored = replication.Position{File: f.name, Offset: f.cut.stored}
+		s.Since = f.since
+	}
+	u.log.uploads.now.Store(&s)
+}
