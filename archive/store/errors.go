@@ -19,9 +19,9 @@ var (
 	ErrRange = errors.New("the range is not in the object")
 	// ErrNoUpload: the upload was completed or aborted, or never was.
 	ErrNoUpload = errors.New("there is no such upload")
-	// ErrBadSum: the store refused bytes because of their sum, or a copy is not
-	// equal to its original.
-	ErrBadSum = errors.New("the bytes do not have the sum that was sent with them")
+	// ErrBadSum: the store refused bytes because of their sum, or what it has is not
+	// what its sum says.
+	ErrBadSum = errors.New("the bytes do not have the sum that belongs to them")
 	// ErrDenied: the credentials are good and the rights do not suffice.
 	ErrDenied = errors.New("access denied: give the account the rights that docs/bucket.md lists")
 	// ErrCredentials: there are none, or the store does not know them (any more).

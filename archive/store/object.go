@@ -1,9 +1,6 @@
 package store
 
-import (
-	"io"
-	"time"
-)
+import "time"
 
 // Object is what a store says of an object.
 type Object struct {
@@ -11,7 +8,7 @@ type Object struct {
 	ETag     string // names this content; two that differ are different objects; without quotation marks
 	Size     int64  // of the whole object, in bytes
 	CRC32C   uint32 // of the whole object, if HasCRC
-	HasCRC   bool   // Head and Get know it, unless the store keeps none; List does not
+	HasCRC   bool   // Head, and Get of a whole object, know it, unless the store keeps none
 	Meta     map[string]string
 	Modified time.Time // by the store's clock; to the second
 }
@@ -81,14 +78,6 @@ func (r Range) Within(size int64) (offset, length int64, ok bool) {
 		length = min(length, r.Length)
 	}
 	return r.Offset, length, true
-}
-
-// Body is an object, or a range of it, being read. A body that ends early is
-// io.ErrUnexpectedEOF or another error that is Temporary, never io.EOF.
-type Body struct {
-	io.ReadCloser
-	Object Object
-	Length int64 // of this body, in bytes
 }
 
 // Page is a part of a listing.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -37,7 +38,7 @@ func (r *retrying) Get(ctx context.Context, key string, rg Range) (*Body, error)
 		return nil, err
 	}
 	resuming := &resumingBody{ctx: ctx, r: r, body: body, offset: rg.Offset, left: body.Length}
-	return &Body{ReadCloser: resuming, Object: body.Object, Length: body.Length}, nil
+	return NewBody(resuming, body.Object, body.Length), nil
 }
 
 func (r *retrying) Head(ctx context.Context, key string) (Object, error) {
@@ -77,7 +78,7 @@ func (r *retrying) ListUploads(ctx context.Context, prefix string) ([]Upload, er
 type resumingBody struct {
 	ctx    context.Context // of Get, which ends the reading too
 	r      *retrying
-	body   *Body // nil once it has broken off and could not be had again
+	body   *Body
 	offset int64 // of the next byte
 	left   int64
 	failed int // attempts since the last byte
@@ -94,6 +95,9 @@ func (b *resumingBody) Read(p []byte) (int, error) {
 				err = nil // the next call meets it again
 			}
 			return n, err
+		}
+		if b.left == 0 && err != nil && !errors.Is(err, ErrBadSum) {
+			return 0, io.EOF // all is there, however the connection ended
 		}
 		if !Temporary(err) {
 			return 0, err
@@ -120,17 +124,3 @@ func (b *resumingBody) resume(err error) error {
 }
 
 func (b *resumingBody) Close() error { return b.body.Close() }
-
-// ReadAll reads an object of at most max bytes into memory.
-func ReadAll(ctx context.Context, s Objects, key string, max int64) ([]byte, Object, error) {
-	body, err := s.Get(ctx, key, Range{})
-	if err != nil {
-		return nil, Object{}, err
-	}
-	defer body.Close()
-	if body.Length > max {
-		return nil, Object{}, &Error{Op: "get", Key: key, Cause: tooLarge(body.Length)}
-	}
-	data, err := io.ReadAll(body)
-	return data, body.Object, err
-}

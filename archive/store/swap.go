@@ -72,5 +72,3 @@ func withNonce(meta map[string]string, nonce string) map[string]string {
 	meta[NonceKey] = nonce
 	return meta
 }
-
-func tooLarge(size int64) error { return fmt.Errorf("it has %d bytes, which is too many", size) }

@@ -31,12 +31,12 @@ func (s *Store) open(ctx context.Context, key string, r store.Range) (*store.Bod
 	}
 	data = rot(data)
 	data = data[min(offset, int64(len(data))):min(offset+length, int64(len(data)))]
-	return &store.Body{ReadCloser: io.NopCloser(bytes.NewReader(data)), Object: whole.Object, Length: length}, nil
+	return store.NewBody(io.NopCloser(bytes.NewReader(data)), whole.Object, length), nil
 }
 
 // spoil lets the body be slow, count, and meet what the rule says.
 func (s *Store) spoil(ctx context.Context, inner *store.Body, rule *Rule) *store.Body {
-	b := &body{ctx: ctx, s: s, inner: inner, left: inner.Length, cut: -1, flip: -1}
+	b := &body{ctx: ctx, s: s, inner: inner, cut: -1, flip: -1}
 	if inner.Length > 0 {
 		switch rule.fault() {
 		case Truncated:
@@ -45,16 +45,15 @@ func (s *Store) spoil(ctx context.Context, inner *store.Body, rule *Rule) *store
 			b.flip = s.below(8 * inner.Length)
 		}
 	}
-	return &store.Body{ReadCloser: b, Object: inner.Object, Length: inner.Length}
+	return store.NewBody(b, inner.Object, inner.Length)
 }
 
-// body is a body with faults. An end before its length is an error, as of any store.
+// body is a body with faults.
 type body struct {
 	ctx   context.Context // of Get, which ends the reading too
 	s     *Store
 	inner *store.Body
 	at    int64
-	left  int64
 	cut   int64 // where it breaks off; -1 = nowhere
 	flip  int64 // the bit that is another; -1 = none
 }
@@ -71,13 +70,9 @@ func (b *body) Read(p []byte) (int, error) {
 		p[i] ^= 1 << (b.flip % 8)
 	}
 	b.at += int64(n)
-	b.left -= int64(n)
 	b.s.received(Get, n)
 	if waitErr := b.s.waitBytes(b.ctx, n); waitErr != nil {
 		return n, waitErr
-	}
-	if err == io.EOF && b.left > 0 {
-		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }

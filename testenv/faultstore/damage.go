@@ -30,8 +30,8 @@ func Truncate(n int64) Change {
 }
 
 // Rot lets every read of key see changed bytes, under the object's old ETag, size and
-// sum, as when the disks below a store decay. It ends when the object is written
-// again.
+// sum, as when the disks below a store decay. Of a whole body that is
+// store.ErrBadSum. It ends when the object is written again.
 func (s *Store) Rot(key string, change Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ const (
 	Refused                           // nothing was done; the error has Rule.Kind
 	FalseSuccess                      // of a write: nothing was done, and success is answered
 	Truncated                         // of Get: the body ends before its length, as by a cut connection
-	Flipped                           // of Get: a bit of the body is another
+	Flipped                           // of Get: a bit of the body is another; of a whole body that is store.ErrBadSum
 	StaleETag                         // of Head, Get and List: the ETag of the object's last predecessor
 	Holes                             // of List: some objects are left out
 	IgnoredCondition                  // of Put and CompleteUpload: done whether the condition holds or not

@@ -9,7 +9,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t testing.TB) store.Store {
+	storetest.Run(t, storetest.Everything, func(t testing.TB) store.Store {
 		d, err := dir.Open(t.TempDir())
 		if err != nil {
 			t.Fatal(err)

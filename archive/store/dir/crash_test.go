@@ -86,6 +86,22 @@ func TestARottenPartIsNotJoined(t *testing.T) {
 	}
 }
 
+func TestARottenObjectIsNotReadForAGoodOne(t *testing.T) {
+	d := openDir(t)
+	object, err := d.Put(t.Context(), "a", []byte("good"), store.PutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"goot", "goo"} {
+		if err := os.WriteFile(d.private("objects", object.ETag), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if data, _, err := store.ReadAll(t.Context(), d, "a", 100); err == nil {
+			t.Errorf("%q", data)
+		}
+	}
+}
+
 func TestEveryFieldOnDiskIsInTheDocument(t *testing.T) {
 	b, err := os.ReadFile("../../../docs/bucket.md")
 	if err != nil {

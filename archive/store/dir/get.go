@@ -44,8 +44,8 @@ func (d *Dir) Get(ctx context.Context, key string, r store.Range) (*store.Body, 
 	if !ok {
 		return fail(store.ErrRange)
 	}
-	body := &body{ctx: ctx, file: file, section: io.NewSectionReader(file, offset, length), left: length}
-	return &store.Body{ReadCloser: body, Object: object, Length: length}, nil
+	section := io.NewSectionReader(file, offset, length)
+	return store.NewBody(&body{ctx: ctx, Reader: section, Closer: file}, object, length), nil
 }
 
 // open opens the bytes of the object that is there.
@@ -65,27 +65,19 @@ func (d *Dir) open(key string) (store.Object, *os.File, error) {
 	}
 }
 
-// body is a range of a file whose end, before the range's, is a truncation.
+// body is a range of a file.
 type body struct {
-	ctx     context.Context // of Get, which ends the reading too
-	file    *os.File
-	section *io.SectionReader
-	left    int64
+	io.Reader
+	io.Closer
+	ctx context.Context // of Get, which ends the reading too
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n, err := b.section.Read(p)
-	b.left -= int64(n)
-	if err == io.EOF && b.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
+	return b.Reader.Read(p)
 }
-
-func (b *body) Close() error { return b.file.Close() }
 
 // check is what every method does first.
 func check(ctx context.Context, key string) error {

@@ -3,6 +3,7 @@ package s3_test
 import (
 	"crypto/rand"
 	"os"
+	"path"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/archive/store"
@@ -13,7 +14,7 @@ import (
 
 func TestConformanceOnVersityGW(t *testing.T) {
 	server := testenv.NewS3(t, testenv.S3Options{})
-	storetest.Run(t, func(t testing.TB) store.Store {
+	storetest.Run(t, storetest.Everything, func(t testing.TB) store.Store {
 		s, err := server.Open("prefix/" + rand.Text())
 		if err != nil {
 			t.Fatal(err)
@@ -30,17 +31,23 @@ func TestConformanceOnTheBucketOfTheEnvironment(t *testing.T) {
 	if raw == "" {
 		t.Skip("BINLOGPROXY_TEST_BUCKET is not set")
 	}
-	storetest.Run(t, func(t testing.TB) store.Store {
+	open := func(t testing.TB) store.Store {
 		bucket, err := s3.ParseURL(raw, os.Getenv)
 		if err != nil {
 			t.Fatal(err)
 		}
-		bucket.Prefix += "/" + rand.Text()
+		bucket.Prefix = path.Join(bucket.Prefix, rand.Text())
 		s, err := s3.Open(bucket, s3.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
 		return s
-	})
+	}
+	can, err := store.Probe(t.Context(), open(t), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %s", raw, can)
+	storetest.Run(t, can, open)
 }

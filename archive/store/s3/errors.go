@@ -133,24 +133,17 @@ func cause(err error) error {
 	return errors.New(text)
 }
 
-// body is an answer's body, whose end before its length is an error.
+// body is an answer's body, whose errors are explained.
 type body struct {
 	io.ReadCloser
-	s    *Store
-	key  string
-	left int64
+	s   *Store
+	key string
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case err == io.EOF && b.left > 0:
-		return n, io.ErrUnexpectedEOF
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return n, err
+	if err != io.EOF {
+		err = b.s.explain("get", b.key, err)
 	}
-	return n, b.s.explain("get", b.key, err)
+	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -60,7 +61,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range) (*store.Body
 		return nil, err
 	}
 	var opts minio.GetObjectOptions
-	opts.Checksum = true
+	opts.Set("x-amz-checksum-mode", "ENABLED") // not opts.Checksum, whose errors have no type
 	switch {
 	case r.Offset < 0:
 		return nil, &store.Error{Op: "get", Key: key, Kind: store.ErrRange}
@@ -78,8 +79,11 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range) (*store.Body
 	}
 	object := s.object(key, info)
 	length := info.Size
-	if !r.Whole() {
+	if length < 0 {
+		err = &store.Error{Op: "get", Key: key, Cause: errors.New("the answer does not say how long it is")}
+	} else if !r.Whole() {
 		object.Size, err = wholeSize(header, r)
+		object.HasCRC = object.HasCRC && length == object.Size // some stores answer with the sum of a part
 	}
 	if err == nil && r.IfMatch != "" && object.ETag != r.IfMatch {
 		err = &store.Error{Op: "get", Key: key, Kind: store.ErrCondition} // some stores ignore If-Match here
@@ -88,7 +92,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range) (*store.Body
 		stream.Close()
 		return nil, s.explain("get", key, err)
 	}
-	return &store.Body{ReadCloser: &body{ReadCloser: stream, s: s, key: key, left: length}, Object: object, Length: length}, nil
+	return store.NewBody(&body{ReadCloser: stream, s: s, key: key}, object, length), nil
 }
 
 // wholeSize is the size of the object of which a range is answered:

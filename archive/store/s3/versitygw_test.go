@@ -44,7 +44,20 @@ func TestARottenPieceIsNotSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := os.OpenFile(filepath.Join(server.BucketDir(), "p", "piece"), os.O_WRONLY, 0)
+	rot(t, server, "p/piece")
+	u, err := s.CreateUpload(t.Context(), "file", store.UploadOptions{Sum: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if part, err := s.CopyPart(t.Context(), u, 1, piece); !errors.Is(err, store.ErrBadSum) {
+		t.Errorf("%+v, %v", part, err)
+	}
+}
+
+// rot changes the first byte of an object on the server's disk.
+func rot(t *testing.T, server *testenv.S3, key string) {
+	t.Helper()
+	file, err := os.OpenFile(filepath.Join(server.BucketDir(), key), os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,12 +65,17 @@ func TestARottenPieceIsNotSealed(t *testing.T) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
 	}
-	u, err := s.CreateUpload(t.Context(), "file", store.UploadOptions{Sum: true})
-	if err != nil {
+}
+
+func TestARottenObjectIsNotReadForAGoodOne(t *testing.T) {
+	server := testenv.NewS3(t, testenv.S3Options{})
+	s := open(t, server.URL("p"), server.Credentials())
+	if _, err := s.Put(t.Context(), "a", []byte("some bytes"), store.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if part, err := s.CopyPart(t.Context(), u, 1, piece); !errors.Is(err, store.ErrBadSum) {
-		t.Errorf("%+v, %v", part, err)
+	rot(t, server, "p/a")
+	if data, _, err := store.ReadAll(t.Context(), s, "a", 100); !errors.Is(err, store.ErrBadSum) {
+		t.Errorf("%q, %v", data, err)
 	}
 }
 

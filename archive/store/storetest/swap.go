@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/archive/store"
@@ -47,15 +46,14 @@ func swap(t *testing.T, s store.Store) {
 	}
 }
 
-func probe(t *testing.T, s store.Store) {
+func probe(t *testing.T, s store.Store, want store.Capabilities) {
 	put(t, s, "main/source.json", []byte("{}"), store.PutOptions{})
 	capabilities, err := store.Probe(t.Context(), s, "main/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := store.Capabilities{Sealing: store.SealByCopy, BodySums: true, WholeSums: true, ListUploads: true}
-	if got := fmt.Sprint(capabilities); got != want.String() {
-		t.Error(got)
+	if capabilities != want {
+		t.Errorf("%s\nexpected: %s", capabilities, want)
 	}
 	page, err := s.List(t.Context(), "", "", 0)
 	if err != nil || len(page.Objects) != 1 {
