@@ -26,17 +26,6 @@ func (l *Log) Bind(id Identity) error {
 	return l.doLocked(func() error { return l.bind(id) })
 }
 
-// Identity gives the server that the directory is tied to, if it is.
-func (l *Log) Identity() (Identity, bool) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	if len(l.source.Timelines) == 0 {
-		return Identity{}, false
-	}
-	id, err := l.source.Timelines[len(l.source.Timelines)-1].Identity()
-	return id, err == nil
-}
-
 // bind makes the first timeline: its directory and empty catalog, then source.json.
 func (l *Log) bind(id Identity) error {
 	t := catalog.Timeline{

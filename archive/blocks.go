@@ -32,7 +32,7 @@ func (r *Reader) nextBlock(limit int64) (data []byte, short int64, err error) {
 	for len(b.next) > 0 && b.next[0].end <= at {
 		b.start, b.next = b.next[0].end, b.next[1:]
 	}
-	if len(b.next) == 0 && at >= b.again && limit-at >= r.log.opts.IndexEvery {
+	if len(b.next) == 0 && at >= b.again && limit-at >= r.archive.opts.IndexEvery {
 		r.loadBlocks()
 	}
 	if len(b.next) == 0 || b.next[0].end > limit {
@@ -68,7 +68,7 @@ func (r *Reader) badBlock(b block, found uint32) error {
 	if r.proof.checksum == replication.ChecksumCRC32 {
 		return nil
 	}
-	return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
+	return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
 		Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", catalog.CRC32C(b.sum), b.end), Found: catalog.CRC32C(found).String()})
 }
 
@@ -76,8 +76,8 @@ func (r *Reader) badBlock(b block, found uint32) error {
 // read of it proves nothing, and the events' own checksums do.
 func (r *Reader) loadBlocks() {
 	b := &r.blocks
-	b.again = r.chunks.offset + r.log.opts.IndexEvery
-	f, err := r.log.fs.OpenFile(r.proof.path+indexSuffix, ReadOnly)
+	b.again = r.chunks.offset + r.archive.opts.IndexEvery
+	f, err := r.archive.openIndex(r.file)
 	if err != nil {
 		return
 	}

@@ -35,7 +35,7 @@ func TestResumeWithinReach(t *testing.T) {
 		at := func(event int64) int64 { return replication.FirstEventOffset + event*hugeEvent }
 		of.end.begun[replication.AnonymousTransactions] = at(events) // the last event
 		of.end.begun[replication.GTIDTransactions] = at(events / 2)
-		l := &Log{cur: of, opts: Options{CompareBack: 1 << 20}}
+		l := &Log{Archive: Archive{opts: Options{CompareBack: 1 << 20}}, cur: of}
 		for _, c := range []struct {
 			reach replication.Reach
 			want  int64

@@ -19,6 +19,8 @@ var (
 	ErrTail = errors.New("end of what is published")
 	// ErrNoSuchFile says that no file of that name, or for that GTID set, is held.
 	ErrNoSuchFile = errors.New("no such binlog file in the archive")
+	// ErrNotLocal says that a file is in the bucket only, from which nothing is read.
+	ErrNotLocal = errors.New("the binlog file is in the bucket only")
 	// ErrPositionTooSmall says that a position lies within the file's magic number.
 	ErrPositionTooSmall = errors.New("position before the first event")
 	// ErrPositionTooLarge says that a position lies beyond what is held and published.

@@ -76,28 +76,6 @@ func (l *Log) cut(reason, next string, previous *replication.GTIDSet) error {
 	return l.closeCut(gap)
 }
 
-// showGap adds a recorded gap to what readers see, in place of one of the same file.
-func (l *Log) showGap(gap Gap) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	l.gaps = slices.Clone(l.gaps)
-	if n := len(l.gaps); n > 0 && l.gaps[n-1].Seq == gap.Seq {
-		l.gaps = l.gaps[:n-1]
-	}
-	l.gaps = append(l.gaps, gap)
-	l.missing = &replication.GTIDSet{}
-	for _, g := range l.gaps {
-		l.missing.AddSet(g.Missing)
-	}
-	l.publishLocked(func(v *view) {
-		if n := len(v.files); n > 0 && v.files[n-1].Seq == gap.Seq {
-			f := v.files[n-1]
-			f.Cut = &Cut{Offset: gap.From.Offset, Reason: gap.Reason}
-			v.setFile(f)
-		}
-	})
-}
-
 // closeCut hands the cut file to the sealer.
 func (l *Log) closeCut(gap Gap) error {
 	if l.cur == nil {
@@ -112,16 +90,4 @@ func (l *Log) closeCut(gap Gap) error {
 	of.close()
 	l.cur = nil
 	return nil
-}
-
-// gapBehind finds the gap at the end of a cut file.
-func (l *Log) gapBehind(seq uint64) (Gap, bool) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	for _, g := range l.gaps {
-		if g.Seq == seq {
-			return g, true
-		}
-	}
-	return Gap{}, false
 }

@@ -3,25 +3,19 @@ package archive
 import (
 	"context"
 	"io"
-	"log/slog"
-	"path"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
-	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // Log is the log of one source. The methods of replica.Sink (Resume, End,
 // StartFile, Append, Flush, Gap) are called by one goroutine at a time; everything
 // else may be called at any time.
 type Log struct {
-	opts   Options
-	fs     FS
-	dir    string
-	logger *slog.Logger
-	lock   io.Closer
+	Archive // what readers see
+	lock    io.Closer
 
 	// What the receiving side and the committer hand each other.
 	mu        sync.Mutex
@@ -63,20 +57,10 @@ type Log struct {
 	cutProof *catalog.FileProof // of the cut file that StartFile is to follow
 	sealer   sealer
 
-	// What readers see. pubMu is held for moments only.
-	pubMu    sync.Mutex
-	view     atomic.Pointer[view]
-	source   catalog.Source // pubMu for reading beside the receiving side
-	executed *replication.GTIDSet
-	purged   *replication.GTIDSet
-	missing  *replication.GTIDSet // in gaps
-	gaps     []Gap
 	toStore  toStore
 	evicting sync.Mutex
 	complete atomic.Int64 // bytes of local files but the open one
-	crossed  bool         // the first PREVIOUS_GTIDS was seen
 
-	buffers sync.Pool // of readers
 	counts  counters
 	uploads uploadCounts
 }
@@ -107,13 +91,12 @@ type job struct {
 func Open(ctx context.Context, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	l := &Log{
-		opts: opts, fs: opts.FS, dir: path.Clean(opts.Dir), logger: opts.Logger,
 		active: newBatch(opts.BufferSize), spare: newBatch(opts.BufferSize), done: make(chan struct{}), failed: make(chan struct{}),
-		names: map[string]bool{}, executed: &replication.GTIDSet{}, purged: &replication.GTIDSet{}, missing: &replication.GTIDSet{},
+		names: map[string]bool{},
 	}
 	l.cond = sync.NewCond(&l.mu)
-	l.view.Store(&view{changed: make(chan struct{})})
-	l.buffers.New = func() any { b := make([]byte, opts.ReadBuffer); return &b }
+	l.Archive.init(opts)
+	l.stopped = l.stopWith
 	l.sealer.init()
 	if err := l.makeDir(); err != nil {
 		_, missing := l.fs.ReadDir(l.dir)
@@ -221,12 +204,3 @@ func (l *Log) stopLocked(err error) {
 		v.noteDamage(err)
 	})
 }
-
-func (l *Log) timelineDir() string {
-	return path.Join(l.dir, l.view.Load().Timeline)
-}
-
-func (l *Log) filePath(name string) string  { return path.Join(l.timelineDir(), name) }
-func (l *Log) indexPath(name string) string { return l.filePath(name) + indexSuffix }
-
-const indexSuffix = ".idx"

@@ -57,8 +57,12 @@ func waitPublished(t testing.TB, l *archive.Log, pos replication.Position) {
 	}
 }
 
+type opener interface {
+	OpenAt(replication.Position) (*archive.Reader, error)
+}
+
 // readAll reads what is published, and gives it file by file.
-func readAll(t testing.TB, l *archive.Log, from replication.Position) map[string][]byte {
+func readAll(t testing.TB, l opener, from replication.Position) map[string][]byte {
 	t.Helper()
 	r, err := l.OpenAt(from)
 	must(t, err)
@@ -118,7 +122,7 @@ func TestFilesAreByteIdentical(t *testing.T) {
 	}
 }
 
-func checkRead(t testing.TB, l *archive.Log, h *history) {
+func checkRead(t testing.TB, l opener, h *history) {
 	t.Helper()
 	got := readAll(t, l, replication.Position{})
 	for _, f := range h.files {

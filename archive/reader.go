@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -22,23 +21,23 @@ type Chunk struct {
 // that moves. One goroutine uses it; any number of readers run beside the writing
 // and never hold it up.
 type Reader struct {
-	log    *Log
-	seq    uint64
-	file   Handle
-	chunks chunker
-	buf    *[]byte // from the pool; nil while at the tail
-	proof  proof
-	blocks blocks
-	behind int                  // chunks of the file until it no longer follows the tail; 0 = it does not
-	has    *replication.GTIDSet // what gaps are crossed by; nil: none is
+	archive *Archive
+	file    File // as it was when the reader came to it
+	handle  openHandle
+	chunks  chunker
+	buf     *[]byte // from the pool; nil while at the tail
+	proof   proof
+	blocks  blocks
+	behind  int                  // chunks of the file until it no longer follows the tail; 0 = it does not
+	has     *replication.GTIDSet // what gaps are crossed by; nil: none is
 }
 
 // OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are
 // ErrNoSuchFile, ErrPositionTooSmall (inside the magic number) and
 // ErrPositionTooLarge (beyond the file's end, of the open file beyond the published
 // mark). That an event starts at pos is not checked: Next finds out.
-func (l *Log) OpenAt(pos replication.Position) (*Reader, error) {
-	v := l.view.Load()
+func (a *Archive) OpenAt(pos replication.Position) (*Reader, error) {
+	v := a.view.Load()
 	i := len(v.files) - 1
 	if pos.File == "" {
 		i = min(i, 0)
@@ -54,7 +53,7 @@ func (l *Log) OpenAt(pos replication.Position) (*Reader, error) {
 	case pos.Offset > v.end(i):
 		return nil, fmt.Errorf("%w: %s, the end is at %d", ErrPositionTooLarge, pos, v.end(i))
 	}
-	r := &Reader{log: l}
+	r := &Reader{archive: a}
 	if err := r.open(v, i, pos.Offset); err != nil {
 		return nil, err
 	}
@@ -64,8 +63,8 @@ func (l *Log) OpenAt(pos replication.Position) (*Reader, error) {
 // FileForGTIDs finds the newest file before which nothing lies that is not in set:
 // a replica that has set misses nothing if it reads from there (mysqld:
 // MYSQL_BIN_LOG::find_first_log_not_in_gtid_set). ErrNoSuchFile when there is none.
-func (l *Log) FileForGTIDs(set *replication.GTIDSet) (File, error) {
-	v := l.view.Load()
+func (a *Archive) FileForGTIDs(set *replication.GTIDSet) (File, error) {
+	v := a.view.Load()
 	for i, f := range slices.Backward(v.files) {
 		f.Size = v.end(i)
 		if f.GTIDsBefore != nil && set.ContainsSet(f.GTIDsBefore) {
@@ -76,22 +75,18 @@ func (l *Log) FileForGTIDs(set *replication.GTIDSet) (File, error) {
 }
 
 func (r *Reader) open(v *view, i int, offset int64) error {
-	name := v.files[i].Name
-	p := path.Join(r.log.dir, v.Timeline, name)
-	f, err := r.log.fs.OpenFile(p, ReadOnly)
-	if isNotExist(err) {
-		return r.log.damaged(&DamageError{File: p, Expected: "a file that is held", Found: "no such file"})
-	}
+	file := v.files[i]
+	f, err := r.archive.openFile(file)
 	if err != nil {
-		return &DiskError{Op: "open", File: p, Err: err}
+		return err
 	}
-	if r.file != nil {
-		r.file.Close()
+	if r.handle != nil {
+		r.handle.Close()
 	}
-	r.seq, r.file = v.files[i].Seq, f
-	r.chunks = chunker{file: f, name: name, offset: offset, buf: r.chunks.buf}
+	r.file, r.handle = file, f
+	r.chunks = chunker{file: f, name: file.Name, offset: offset, buf: r.chunks.buf}
 	r.blocks = blocks{next: r.blocks.next[:0]}
-	r.proof = proof{checksum: v.files[i].Checksum, path: p, trusted: offset == replication.FirstEventOffset}
+	r.proof = proof{checksum: file.Checksum, path: r.archive.filePath(file.Name), trusted: offset == replication.FirstEventOffset}
 	return nil
 }
 
@@ -103,8 +98,8 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 // damage has stopped gives both that and ErrTail: nothing more will come.
 func (r *Reader) Next() (Chunk, error) {
 	for {
-		v := r.log.view.Load()
-		i, found := slices.BinarySearchFunc(v.files, r.seq, fileOrder)
+		v := r.archive.view.Load()
+		i, found := slices.BinarySearchFunc(v.files, r.file.Seq, fileOrder)
 		if !found {
 			return Chunk{}, fmt.Errorf("%w: %s is not held any more", ErrNoSuchFile, r.chunks.name)
 		}
@@ -135,7 +130,7 @@ func (r *Reader) read(v *view, limit int64) (Chunk, error) {
 	}
 	r.follows(false)
 	if r.buf == nil {
-		r.buf = r.log.buffers.Get().(*[]byte)
+		r.buf = r.archive.buffers.Get().(*[]byte)
 		r.chunks.buf = *r.buf
 	}
 	chunk := Chunk{File: r.chunks.name, Offset: r.chunks.offset}
@@ -162,23 +157,23 @@ func (r *Reader) crosses(gap Gap) bool {
 
 // advance goes from the end of files[i] to the next file.
 func (r *Reader) advance(v *view, i int) error {
-	gapSeq := r.seq
+	gapSeq := r.file.Seq
 	next := i + 1
 	if v.files[i].Cut == nil {
 		if next == len(v.files) {
 			return r.atTail(v)
 		}
-		if v.files[next].Seq == r.seq+1 {
+		if v.files[next].Seq == r.file.Seq+1 {
 			return r.open(v, next, replication.FirstEventOffset)
 		}
-		gapSeq = r.seq + 1 // a file that was cut before its first event
+		gapSeq = r.file.Seq + 1 // a file that was cut before its first event
 	}
 	last := gapSeq
 	if next < len(v.files) {
 		last = v.files[next].Seq - 1 // others may have been cut before their first event
 	}
 	for seq := gapSeq; seq <= last; seq++ {
-		gap, ok := r.log.gapBehind(seq)
+		gap, ok := r.archive.gapBehind(seq)
 		if !ok {
 			return fmt.Errorf("%w: the file behind %s", ErrNoSuchFile, r.chunks.name)
 		}
@@ -207,7 +202,7 @@ func (r *Reader) atTail(v *view) error {
 // more. A reader that is released before each wait holds no buffer while it waits.
 func (r *Reader) Release() {
 	if r.buf != nil {
-		r.log.buffers.Put(r.buf)
+		r.archive.buffers.Put(r.buf)
 		r.buf, r.chunks.buf = nil, nil
 	}
 }
@@ -221,10 +216,10 @@ func (r *Reader) Position() replication.Position {
 func (r *Reader) Close() error {
 	r.Release()
 	r.leaveTail()
-	if r.file == nil {
+	if r.handle == nil {
 		return nil
 	}
-	err := r.file.Close()
-	r.file = nil
+	err := r.handle.Close()
+	r.handle = nil
 	return err
 }

@@ -3,21 +3,12 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"strings"
-	"syscall"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
-
-// heldFile is what the catalog says of a file.
-type heldFile struct {
-	begin  catalog.Begin
-	sealed *catalog.Manifest
-	stored *catalog.Stored
-}
 
 // recover reads the directory and brings the log to where the last process left
 // it. What it changes on the disk are: the torn tail of the catalog, leftovers of
@@ -71,56 +62,17 @@ func (l *Log) makeDir() error {
 	return nil
 }
 
-// unreadable is the error for a file that cannot be opened or read. What the disk
-// refuses to give is damage: this source is to stop there, and not all to end.
-func unreadable(op, name string, err error) error {
-	if errors.Is(err, syscall.EIO) {
-		return &DamageError{File: name, Expected: "a file that can be read", Found: err.Error()}
-	}
-	return &DiskError{Op: op, File: name, Err: err}
-}
-
 // recoverSource reads source.json. found is false while nothing is bound.
 func (l *Log) recoverSource() (found bool, err error) {
-	name := sourcePath(l.dir)
-	b, err := readFile(l.fs, name)
-	if isNotExist(err) {
-		return false, l.checkUnbound()
-	}
-	if err != nil {
-		return false, unreadable("read", name, err)
-	}
-	doc, err := catalog.DecodeSource(b)
-	if newer := (*FormatError)(nil); errors.As(err, &newer) {
-		newer.File = name
-		return false, newer
-	}
-	if err != nil {
-		return false, &DamageError{File: name, Offset: 0, Expected: "the document that was written", Found: err.Error()}
+	b, doc, err := l.readSource()
+	if err != nil || b == nil {
+		return false, err
 	}
 	if err := l.postpone(l.syncDir(l.dir)); err != nil {
 		return false, err
 	}
-	l.source = doc
-	for _, gap := range doc.Gaps {
-		l.showGap(gap)
-	}
+	l.showSource(doc)
 	return true, nil
-}
-
-// checkUnbound refuses a directory whose source.json is gone but not its history.
-func (l *Log) checkUnbound() error {
-	names, err := l.fs.ReadDir(l.dir)
-	if err != nil {
-		return &DiskError{Op: "read", File: l.dir, Err: err}
-	}
-	for _, name := range names {
-		catalog := catalogPath(path.Join(l.dir, name))
-		if size, err := l.fs.Stat(catalog); err == nil && size > 0 {
-			return &DamageError{File: sourcePath(l.dir), Expected: "the source that " + catalog + " belongs to", Found: "no such file"}
-		}
-	}
-	return nil
 }
 
 // recoverFiles goes through the catalog's files in order.
@@ -131,7 +83,7 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 		err = markErr
 	}
 	if err == nil {
-		err = l.checkMark(m, held)
+		err = l.checkMark(m, held, l.catalog.size)
 	}
 	if err == nil {
 		err = l.removeLeftovers(held)
@@ -152,8 +104,11 @@ func (l *Log) recoverFiles(ctx context.Context) error {
 		case err != nil: // damage behind: nothing that is not proven is touched or shown
 			return err
 		case i < len(held)-1:
-			err := l.recoverComplete(ctx, h, held[i+1].begin.After, nil)
-			if err != nil {
+			var cut *Gap
+			if gap, ok := l.gapBehind(h.begin.Seq); ok {
+				cut = &gap
+			}
+			if err := l.recoverComplete(ctx, h, held[i+1].begin.After, cut); err != nil {
 				return err
 			}
 		default:
@@ -178,31 +133,11 @@ func (l *Log) recoverMark() (m mark, damaged bool, err error) {
 	if err != nil {
 		return mark{}, false, unreadable("read", name, err)
 	}
-	m, damaged, err = decodeMarkFile(b)
-	if newer := (*FormatError)(nil); errors.As(err, &newer) {
-		newer.File = name
-		return mark{}, false, newer
-	}
-	if damaged {
+	if m, damaged, err = l.decodeMark(b); damaged {
 		l.logger.Warn("a slot of MARK is damaged, the other one is used", "file", name)
 	}
 	l.mark.last = m
-	return m, damaged, nil
-}
-
-// checkMark compares MARK with the catalog.
-func (l *Log) checkMark(m mark, held []heldFile) error {
-	if m.sequence == 0 {
-		return nil
-	}
-	if m.fileSeq > uint64(len(held)) {
-		return &DamageError{File: l.catalog.path, Offset: l.catalog.size,
-			Expected: fmt.Sprintf("a record of file %d, %s, which MARK names", m.fileSeq, m.file), Found: "the end"}
-	}
-	if m.fileSeq < 1 || held[m.fileSeq-1].begin.Name != m.file || int(m.timeline) != len(l.source.Timelines) {
-		return &DamageError{File: markPath(l.dir), Expected: "a file of the catalog", Found: fmt.Sprintf("file %d, %s, of timeline %d", m.fileSeq, m.file, m.timeline)}
-	}
-	return nil
+	return m, damaged, err
 }
 
 // removeLeftovers deletes what an unfinished StartFile left: files that the catalog

@@ -32,8 +32,8 @@ func (l *Log) rebuildIndex(of *openFile, proven int64) ([]byte, error) {
 	return rebuilt, l.checkIndex(of, name, stored, rebuilt, proven)
 }
 
-// openIndex opens an index for writing; it gives nil where there is none.
-func (l *Log) openIndex(file string) (Handle, error) {
+// heldIndex opens an index for writing; it gives nil where there is none.
+func (l *Log) heldIndex(file string) (Handle, error) {
 	h, err := l.fs.OpenFile(l.indexPath(file), ReadWrite)
 	if isNotExist(err) {
 		return nil, nil

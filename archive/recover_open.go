@@ -21,7 +21,7 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 	if err != nil {
 		return nil, unreadable("open", name, err)
 	}
-	if of.idx, err = l.openIndex(of.name); err != nil {
+	if of.idx, err = l.heldIndex(of.name); err != nil {
 		of.close()
 		return nil, err
 	}
@@ -35,14 +35,15 @@ func (l *Log) openHeld(h heldFile) (*openFile, error) {
 }
 
 // recoverComplete reads a file that is complete but not sealed, and has it sealed.
-// proof is what the next file's record says of it, or cut where it ends.
+// proof is what the next file's record says of it, if there is one, cut where it ends
+// at a gap.
 func (l *Log) recoverComplete(ctx context.Context, h heldFile, proof *catalog.FileProof, cut *Gap) error {
 	of, err := l.openHeld(h)
 	if err != nil {
 		return err
 	}
 	defer of.close()
-	name, s := l.filePath(of.name), l.newScanner(of)
+	name, s := l.filePath(of.name), l.newScanner(of, of.data)
 	end, size, err := l.scanWhole(ctx, s, proof, cut)
 	var info File
 	if err == nil && end != size {
@@ -96,14 +97,6 @@ func (l *Log) scanWhole(ctx context.Context, s *scanner, proof *catalog.FileProo
 		err = s.unreadable(l.filePath(s.of.name), err)
 	}
 	return end, size, err
-}
-
-// showDamaged lets readers have what stands before the damage. Of a file without
-// checksums nothing tells where that is: none of it is shown.
-func (l *Log) showDamaged(of *openFile) {
-	if of.end.tracker.Checksum() != replication.ChecksumNone {
-		l.publishFile(of)
-	}
 }
 
 // recoverLast reads the file that was being written, or, if a gap is recorded
@@ -174,7 +167,7 @@ func (l *Log) recoverCut(ctx context.Context, h heldFile, gap Gap) error {
 // whole valid events. The rest is torn and cut. On an error, proven says that what
 // of accounts for may be shown; else that is so up to the mark only.
 func (l *Log) recoverTail(ctx context.Context, of *openFile, size int64, m mark, markDamaged bool) (proven bool, err error) {
-	name, s := l.filePath(of.name), l.newScanner(of)
+	name, s := l.filePath(of.name), l.newScanner(of, of.data)
 	if err := l.recoverProven(ctx, s, m, size); err != nil && sabotaged != cutBelowMark {
 		if d, ok := err.(*DamageError); ok && of.end.tracker.Checksum() == replication.ChecksumNone {
 			d.Offset = l.provenBlocks(of)
@@ -245,7 +238,7 @@ func rewrite(f Handle, from, to int64) error {
 func (l *Log) withoutChecksums(of *openFile) (openFile, scanner) {
 	fresh := newOpenFile(of.seq, of.name, of.every)
 	fresh.data, fresh.idx = of.data, of.idx
-	return *fresh, *l.newScanner(fresh)
+	return *fresh, *l.newScanner(fresh, fresh.data)
 }
 
 // recoverProven reads what stands before the mark; all of it must verify.

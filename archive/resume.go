@@ -118,7 +118,7 @@ func (l *Log) repair(full bool) error {
 		of.close()
 		return err
 	}
-	s := l.newScanner(of)
+	s := l.newScanner(of, of.data)
 	if err := s.run(l.refused, end); err != nil {
 		of.close()
 		return s.damage(name, err)
@@ -143,7 +143,7 @@ func (l *Log) reopen(of *openFile, end int64, full bool) error {
 	if of.data, err = l.fs.OpenFile(name, ReadWrite); err != nil {
 		return l.diskError("open", name, err)
 	}
-	if of.idx, err = l.openIndex(of.name); err != nil {
+	if of.idx, err = l.heldIndex(of.name); err != nil {
 		return err
 	}
 	size, err := of.data.Size()

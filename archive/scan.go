@@ -22,10 +22,10 @@ type scanner struct {
 	stored uint32 // as it ends
 }
 
-func (l *Log) newScanner(of *openFile) *scanner {
+func (a *Archive) newScanner(of *openFile, file io.ReaderAt) *scanner {
 	return &scanner{
 		of: of, f: newFollower(of.name, of.every),
-		chunks: chunker{file: of.data, name: of.name, offset: replication.FirstEventOffset, buf: make([]byte, l.opts.ReadBuffer)},
+		chunks: chunker{file: file, name: of.name, offset: replication.FirstEventOffset, buf: make([]byte, a.opts.ReadBuffer)},
 	}
 }
 
@@ -35,7 +35,7 @@ func (l *Log) newScanner(of *openFile) *scanner {
 func (s *scanner) run(interrupted func() error, limit int64) error {
 	if s.of.end.offset == replication.FirstEventOffset {
 		var magic [4]byte
-		if n, err := s.of.data.ReadAt(magic[:], 0); n < len(magic) || magic != replication.FileMagic {
+		if n, err := s.chunks.file.ReadAt(magic[:], 0); n < len(magic) || magic != replication.FileMagic {
 			return badMagic(magic[:n], err)
 		}
 	}

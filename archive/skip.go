@@ -13,9 +13,9 @@ import (
 // the end of a file, and nothing where one of the file's transactions has no GTID,
 // since that is in no set.
 func (r *Reader) SkipContained(set *replication.GTIDSet) bool {
-	v := r.log.view.Load()
-	i, found := slices.BinarySearchFunc(v.files, r.seq, fileOrder)
-	if !found || v.files[i].Anonymous || r.chunks.left > 0 || v.end(i)-r.chunks.offset < r.log.opts.IndexEvery {
+	v := r.archive.view.Load()
+	i, found := slices.BinarySearchFunc(v.files, r.file.Seq, fileOrder)
+	if !found || v.files[i].Anonymous || r.chunks.left > 0 || v.end(i)-r.chunks.offset < r.archive.opts.IndexEvery {
 		return false
 	}
 	to := r.contained(set, v.end(i))
@@ -32,13 +32,13 @@ func (r *Reader) SkipContained(set *replication.GTIDSet) bool {
 // is none. The first transaction that ends in a block is the one that is open where
 // the block starts.
 func (r *Reader) contained(set *replication.GTIDSet, limit int64) (to int64) {
-	f, err := r.log.fs.OpenFile(r.proof.path+indexSuffix, ReadOnly)
+	f, err := r.archive.openIndex(r.file)
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
-	buf := r.log.buffers.Get().(*[]byte)
-	defer r.log.buffers.Put(buf)
+	buf := r.archive.buffers.Get().(*[]byte)
+	defer r.archive.buffers.Put(buf)
 	start := int64(0) // of the block
 	in := textChecker{set: set}
 	for at := int64(indexHeaderSize); ; {

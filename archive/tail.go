@@ -3,7 +3,6 @@ package archive
 import (
 	"encoding/binary"
 	"slices"
-	"sync/atomic"
 
 	"github.com/binlogproxy/binlogproxy/replication"
 )
@@ -16,8 +15,6 @@ import (
 // grows in place behind what any view shows of it; a full one is never used again,
 // and goes when no view and no chunk refers to it any more.
 type tail struct {
-	readers atomic.Int32 // that have reached the tail and not fallen behind it
-
 	runs  []run // never changed, replaced as a whole
 	seq   uint64
 	end   int64 // behind the last batch
@@ -39,14 +36,14 @@ const (
 )
 
 // add gives the runs that hold the batch too, or none where it cannot be kept: for
-// want of readers, or because where an event begins in it is not known.
-func (t *tail) add(seq uint64, b *batch) []run {
+// want of readers (followed says that there are some), or because where an event begins in it is not known.
+func (t *tail) add(seq uint64, b *batch, followed bool) []run {
 	event, known := t.event, seq == t.seq && b.base == t.end
 	if b.base == replication.FirstEventOffset {
 		event, known = b.base, true
 	}
 	t.seq, t.end, t.event = seq, b.next(), b.end.offset
-	if known = known && t.readers.Load() > 0; known {
+	if known = known && followed; known {
 		t.keep(seq, event, b)
 	} else {
 		t.runs = nil
@@ -102,7 +99,7 @@ func (r *Reader) fromTail(v *view, limit int64) []byte {
 	}
 	at := r.chunks.offset
 	for _, run := range slices.Backward(v.tail) {
-		if run.seq != r.seq || run.offset > at {
+		if run.seq != r.file.Seq || run.offset > at {
 			continue
 		}
 		if at >= run.end() {
@@ -135,7 +132,7 @@ const fellBehind = 64
 func (r *Reader) follows(reached bool) {
 	switch {
 	case reached && r.behind == 0:
-		r.log.tail.readers.Add(1)
+		r.archive.followers.Add(1)
 		r.behind = fellBehind
 	case reached:
 		r.behind = fellBehind
@@ -148,7 +145,7 @@ func (r *Reader) follows(reached bool) {
 
 func (r *Reader) leaveTail() {
 	if r.behind > 0 {
-		r.log.tail.readers.Add(-1)
+		r.archive.followers.Add(-1)
 		r.behind = 0
 	}
 }

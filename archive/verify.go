@@ -93,10 +93,10 @@ func (r *Reader) explain(err error) error {
 		if !r.proof.trusted {
 			return r.accuse(r.notAnEvent())
 		}
-		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
+		return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
 			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return r.log.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
+		return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
 	}
 	if permanent(err) {
 		return err
@@ -108,10 +108,10 @@ func (r *Reader) explain(err error) error {
 func (r *Reader) notAnEvent() *PositionError {
 	e := &PositionError{Position: r.Position()}
 	var header [replication.HeaderSize]byte
-	n, _ := r.file.ReadAt(header[:], e.Position.Offset) // what cannot be read now was read before, and is left out
+	n, _ := r.handle.ReadAt(header[:], e.Position.Offset) // what cannot be read now was read before, and is left out
 	e.Size = replication.ClaimedSize(header[:n])
-	v := r.log.view.Load()
-	if i, found := slices.BinarySearchFunc(v.files, r.seq, fileOrder); found {
+	v := r.archive.view.Load()
+	if i, found := slices.BinarySearchFunc(v.files, r.file.Seq, fileOrder); found {
 		e.Limit = v.end(i)
 	}
 	return e
@@ -122,18 +122,18 @@ func (r *Reader) noEvent(at *PositionError, found error) error {
 	if !r.proof.trusted {
 		return r.accuse(at)
 	}
-	return r.log.damaged(&DamageError{File: r.proof.path, Offset: at.Position.Offset, Expected: "an event", Found: found.Error()})
+	return r.archive.damaged(&DamageError{File: r.proof.path, Offset: at.Position.Offset, Expected: "an event", Found: found.Error()})
 }
 
 // accuse tells damage from a position that never was an event's, which is its
 // asker's mistake: it reads the file again from its start up to there.
 func (r *Reader) accuse(mistake *PositionError) error {
-	proven, err := r.log.OpenAt(replication.Position{File: r.chunks.name, Offset: replication.FirstEventOffset})
+	proven, err := r.archive.OpenAt(replication.Position{File: r.chunks.name, Offset: replication.FirstEventOffset})
 	if err != nil {
 		return err
 	}
 	defer proven.Close()
-	for proven.seq == r.seq && proven.chunks.offset <= r.chunks.offset {
+	for proven.file.Seq == r.file.Seq && proven.chunks.offset <= r.chunks.offset {
 		if _, err := proven.Next(); err != nil {
 			var damage *DamageError
 			if errors.As(err, &damage) {
@@ -143,13 +143,4 @@ func (r *Reader) accuse(mistake *PositionError) error {
 		}
 	}
 	return mistake
-}
-
-// damaged stops the writing side: what is held can no longer be trusted as a whole
-// until a person has looked. Readers go on with what verifies, up to the published mark.
-func (l *Log) damaged(err *DamageError) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stopLocked(err)
-	return err
 }

@@ -42,18 +42,18 @@ func (v *view) noteDamage(err error) {
 }
 
 // publish replaces the view. change gets a copy and must not write through its slices.
-func (l *Log) publish(change func(v *view)) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	l.publishLocked(change)
+func (a *Archive) publish(change func(v *view)) {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	a.publishLocked(change)
 }
 
-func (l *Log) publishLocked(change func(v *view)) {
-	old := l.view.Load()
+func (a *Archive) publishLocked(change func(v *view)) {
+	old := a.view.Load()
 	next := *old
 	next.changed = make(chan struct{})
 	change(&next)
-	l.view.Store(&next)
+	a.view.Store(&next)
 	close(old.changed)
 }
 
@@ -80,7 +80,7 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 			return err
 		}
 	}
-	runs := l.tail.add(of.seq, b)
+	runs := l.tail.add(of.seq, b, l.followers.Load() > 0)
 	l.publishLocked(func(v *view) {
 		v.tail = runs
 		v.Durable = replication.Position{File: of.name, Offset: b.end.offset}
@@ -91,16 +91,40 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 
 // publishFile makes a file that was read from its start readable, up to its last
 // boundary. It changes nothing that is published already.
-func (l *Log) publishFile(of *openFile) {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
+func (a *Archive) publishFile(of *openFile) {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
 	if of.end.previous != nil {
-		l.crossLocked(of.end.previous)
+		a.crossLocked(of.end.previous)
 	}
-	l.executed.AddSet(of.added)
-	l.publishLocked(func(v *view) {
+	a.executed.AddSet(of.added)
+	a.publishLocked(func(v *view) {
 		v.Durable = of.position()
 		v.showOpen(of.seq, of.name, &of.end)
+	})
+}
+
+// showRecovered makes a file readable, up to info.Size.
+func (a *Archive) showRecovered(info File, added *replication.GTIDSet, durable int64) {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	if info.GTIDsBefore != nil {
+		a.crossLocked(info.GTIDsBefore)
+	}
+	a.executed.AddSet(added)
+	a.publishLocked(func(v *view) {
+		v.Durable = replication.Position{File: info.Name, Offset: durable}
+		if info.Size <= replication.FirstEventOffset {
+			return
+		}
+		if n := len(v.files); n > 0 && v.files[n-1].Size != v.limit {
+			last := v.files[n-1]
+			last.Size = v.limit
+			v.setFile(last)
+		}
+		v.files = append(v.files, info)
+		v.limit = info.Size
+		v.Published = replication.Position{File: info.Name, Offset: info.Size}
 	})
 }
 
@@ -132,31 +156,53 @@ func (v *view) showOpen(seq uint64, name string, at *cursor) {
 // beyond the transactions we have, and beyond those known to be lost, entered the
 // source without a binlog (gtid_purged was set): purged for the source's replicas
 // and for ours.
-func (l *Log) crossLocked(before *replication.GTIDSet) {
-	if !l.crossed {
-		l.crossed = true
-		l.purged.AddSet(before)
-		l.executed.AddSet(before)
+func (a *Archive) crossLocked(before *replication.GTIDSet) {
+	if !a.crossed {
+		a.crossed = true
+		a.purged.AddSet(before)
+		a.executed.AddSet(before)
 		return
 	}
-	if l.executed.ContainsSet(before) {
+	if a.executed.ContainsSet(before) {
 		return
 	}
-	injected := before.Subtract(l.executed).Subtract(l.missing)
-	l.purged.AddSet(injected)
-	l.executed.AddSet(injected)
+	injected := before.Subtract(a.executed).Subtract(a.missing)
+	a.purged.AddSet(injected)
+	a.executed.AddSet(injected)
+}
+
+// showGap adds a recorded gap to what readers see, in place of one of the same file.
+func (a *Archive) showGap(gap Gap) {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	a.gaps = slices.Clone(a.gaps)
+	if n := len(a.gaps); n > 0 && a.gaps[n-1].Seq == gap.Seq {
+		a.gaps = a.gaps[:n-1]
+	}
+	a.gaps = append(a.gaps, gap)
+	a.missing = &replication.GTIDSet{}
+	for _, g := range a.gaps {
+		a.missing.AddSet(g.Missing)
+	}
+	a.publishLocked(func(v *view) {
+		if n := len(v.files); n > 0 && v.files[n-1].Seq == gap.Seq {
+			f := v.files[n-1]
+			f.Cut = &Cut{Offset: gap.From.Offset, Reason: gap.Reason}
+			v.setFile(f)
+		}
+	})
 }
 
 // State gives where the log stands now.
-func (l *Log) State() State { return l.view.Load().State }
+func (a *Archive) State() State { return a.view.Load().State }
 
 // Changed gives a channel that is closed at the next publication or change of
 // files. Taken before State, it misses nothing.
-func (l *Log) Changed() <-chan struct{} { return l.view.Load().changed }
+func (a *Archive) Changed() <-chan struct{} { return a.view.Load().changed }
 
 // Files lists what can be read, in order. The slice is the caller's.
-func (l *Log) Files() []File {
-	v := l.view.Load()
+func (a *Archive) Files() []File {
+	v := a.view.Load()
 	files := slices.Clone(v.files)
 	if n := len(files); n > 0 {
 		files[n-1].Size = v.limit
@@ -166,31 +212,43 @@ func (l *Log) Files() []File {
 
 // Executed gives all GTIDs up to the published mark: those before the oldest file
 // included, those in gaps not. The set is the caller's.
-func (l *Log) Executed() *replication.GTIDSet {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	return l.executed.Clone()
+func (a *Archive) Executed() *replication.GTIDSet {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	return a.executed.Clone()
 }
 
 // Purged gives the GTIDs of Executed that are in none of the files. The set is the
 // caller's.
-func (l *Log) Purged() *replication.GTIDSet {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	return l.purged.Clone()
+func (a *Archive) Purged() *replication.GTIDSet {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	return a.purged.Clone()
 }
 
 // Missing gives the GTIDs that the source executed and that are lost in gaps. The set
 // is the caller's.
-func (l *Log) Missing() *replication.GTIDSet {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	return l.missing.Clone()
+func (a *Archive) Missing() *replication.GTIDSet {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	return a.missing.Clone()
 }
 
 // Gaps lists what is lost for good, in order.
-func (l *Log) Gaps() []Gap {
-	l.pubMu.Lock()
-	defer l.pubMu.Unlock()
-	return slices.Clone(l.gaps)
+func (a *Archive) Gaps() []Gap {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	return slices.Clone(a.gaps)
+}
+
+// gapBehind finds the gap at the end of a cut file.
+func (a *Archive) gapBehind(seq uint64) (Gap, bool) {
+	a.pubMu.Lock()
+	defer a.pubMu.Unlock()
+	for _, g := range a.gaps {
+		if g.Seq == seq {
+			return g, true
+		}
+	}
+	return Gap{}, false
 }
