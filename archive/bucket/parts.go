@@ -26,7 +26,7 @@ func planParts(size int64, pieces []Piece, partSize int64) []part {
 	for i, p := range pieces {
 		gap := p.First - end
 		small := p.Size() < store.MinPart || gap < 0 || gap > 0 && gap < store.MinPart
-		if small || p.End > size || p.Size() > store.MaxPart || len(copies) == store.MaxParts/2 {
+		if small || p.End > size || p.Size() > store.MaxPart || len(copies) == store.MaxParts/3 {
 			continue
 		}
 		copies = append(copies, part{from: p.First, to: p.End, piece: &pieces[i]})
