@@ -52,7 +52,7 @@ bench-full: ## The same with files of 1 GiB; half an hour
 hostile: setup build ## Clients that never read, and 10,000 that say nothing, beside good ones: MINUTES=10
 	$(GO) run ./testenv/cmd/hostile -binary $(BIN)/binlogproxy -minutes $(MINUTES)
 
-sabotage: ## Five broken builds must each turn a test red
+sabotage: ## Seven broken builds must each turn a test red
 	@testenv/sabotage.sh
 
 lint: ## gofmt, go vet, staticcheck

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves that the tests of the log can fail: each build tag breaks one promise on
+# Proves that the tests of the log and of the bucket can fail: each build tag breaks one promise on
 # purpose, and a test of the package must turn red by itself. A build that fails, a
 # panic and a timeout prove nothing. A saboteur that lives is an error.
 set -uo pipefail
@@ -11,12 +11,13 @@ complain() {
 	lived=$((lived + 1))
 }
 
-for tag in sabotage_skip_fsync sabotage_skip_dir_fsync sabotage_cut_below_mark sabotage_no_compare sabotage_publish_before_fsync; do
-	if ! out=$(go vet -tags "$tag" ./archive 2>&1); then
+for saboteur in archive:{skip_fsync,skip_dir_fsync,cut_below_mark,no_compare,publish_before_fsync} archive/bucket:{ignore_412,catalog_before_complete}; do
+	package=./${saboteur%%:*} tag=sabotage_${saboteur#*:}
+	if ! out=$(go vet -tags "$tag" "$package" 2>&1); then
 		complain "$tag: does not build"$'\n'"$out"
 		continue
 	fi
-	if out=$(go test -count=1 -failfast -timeout 5m -tags "$tag" ./archive 2>&1); then
+	if out=$(go test -count=1 -failfast -timeout 5m -tags "$tag" "$package" 2>&1); then
 		complain "$tag: LIVED, no test noticed it"
 		continue
 	fi
