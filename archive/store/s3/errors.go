@@ -54,15 +54,20 @@ var kinds = map[string]error{
 	"OperationAborted":                   store.ErrTemporary,
 }
 
-// explain names operation, key and kind in what minio-go returned. Credentials that
+// explain names operation, key and kind in what minio-go returned. Where the caller has
+// ended the call there is no kind; the transport's own time limits say that they are
+// context.DeadlineExceeded too, so that err does not tell. Credentials that
 // the store does not know (any more) are looked for again with the next call.
-func (s *Store) explain(op, key string, err error) error {
+func (s *Store) explain(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var known *store.Error
 	if errors.As(err, &known) {
 		return err
+	}
+	if ctx.Err() != nil {
+		return &store.Error{Op: op, Key: key, Cause: fmt.Errorf("%w (%v)", ctx.Err(), cause(err))}
 	}
 	e := &store.Error{Op: op, Key: key, Kind: kind(err), Cause: cause(err)}
 	if errors.Is(e, store.ErrCredentials) {
@@ -72,13 +77,13 @@ func (s *Store) explain(op, key string, err error) error {
 }
 
 // explainWrite is explain for a write with a condition.
-func (s *Store) explainWrite(op, key string, cond store.Condition, err error) error {
+func (s *Store) explainWrite(ctx context.Context, op, key string, cond store.Condition, err error) error {
 	response := minio.ToErrorResponse(err)
 	if !cond.None() && (response.Code == "NoSuchKey" || response.StatusCode == http.StatusConflict) {
 		// The object that the condition names is gone, or another write is under way.
 		return &store.Error{Op: op, Key: key, Kind: store.ErrCondition, Cause: cause(err)}
 	}
-	return s.explain(op, key, err)
+	return s.explain(ctx, op, key, err)
 }
 
 func kind(err error) error {
@@ -86,8 +91,6 @@ func kind(err error) error {
 	var invalid *tls.CertificateVerificationError
 	var unknown x509.UnknownAuthorityError
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return nil
 	case errors.Is(err, errNoCredentials):
 		return store.ErrCredentials
 	case errors.As(err, &response):
@@ -136,6 +139,7 @@ func cause(err error) error {
 // body is an answer's body, whose errors are explained.
 type body struct {
 	io.ReadCloser
+	ctx context.Context // of Get, which ends the reading too
 	s   *Store
 	key string
 }
@@ -143,7 +147,7 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != io.EOF {
-		err = b.s.explain("get", b.key, err)
+		err = b.s.explain(b.ctx, "get", b.key, err)
 	}
 	return n, err
 }

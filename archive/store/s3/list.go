@@ -24,7 +24,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, max int) (store.
 	var page store.Page
 	for info := range s.core.ListObjectsIter(ctx, s.bucket.Name, opts) {
 		if info.Err != nil {
-			return store.Page{}, s.explain("list", prefix, info.Err)
+			return store.Page{}, s.explain(ctx, "list", prefix, info.Err)
 		}
 		if len(page.Objects) == max {
 			page.More = true
@@ -32,5 +32,5 @@ func (s *Store) List(ctx context.Context, prefix, after string, max int) (store.
 		}
 		page.Objects = append(page.Objects, s.object(s.trim(info.Key), info))
 	}
-	return page, s.explain("list", prefix, ctx.Err())
+	return page, s.explain(ctx, "list", prefix, ctx.Err())
 }

@@ -39,7 +39,7 @@ func (s *Store) Put(ctx context.Context, key string, data []byte, opts store.Put
 	setCondition(&put, opts.If)
 	info, err := s.core.PutObject(ctx, s.bucket.Name, s.key(key), bytes.NewReader(data), int64(len(data)), "", "", put)
 	if err != nil {
-		return store.Object{}, s.explainWrite("put", key, opts.If, err)
+		return store.Object{}, s.explainWrite(ctx, "put", key, opts.If, err)
 	}
 	return store.Object{
 		Key: key, ETag: info.ETag, Size: int64(len(data)), CRC32C: sum, HasCRC: true, Meta: opts.Meta, Modified: time.Now(),
@@ -75,7 +75,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range) (*store.Body
 	}
 	stream, info, header, err := s.core.GetObject(ctx, s.bucket.Name, s.key(key), opts)
 	if err != nil {
-		return nil, s.explain("get", key, err)
+		return nil, s.explain(ctx, "get", key, err)
 	}
 	object := s.object(key, info)
 	length := info.Size
@@ -90,9 +90,9 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range) (*store.Body
 	}
 	if err != nil {
 		stream.Close()
-		return nil, s.explain("get", key, err)
+		return nil, s.explain(ctx, "get", key, err)
 	}
-	return store.NewBody(&body{ReadCloser: stream, s: s, key: key}, object, length), nil
+	return store.NewBody(&body{ReadCloser: stream, ctx: ctx, s: s, key: key}, object, length), nil
 }
 
 // wholeSize is the size of the object of which a range is answered:
@@ -120,7 +120,7 @@ func (s *Store) Head(ctx context.Context, key string) (store.Object, error) {
 		return s.headByGet(ctx, key)
 	}
 	if err != nil {
-		return store.Object{}, s.explain("head", key, err)
+		return store.Object{}, s.explain(ctx, "head", key, err)
 	}
 	return s.object(key, info), nil
 }
@@ -144,7 +144,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if minio.ToErrorResponse(err).Code == "NoSuchKey" {
 		return nil
 	}
-	return s.explain("delete", key, err)
+	return s.explain(ctx, "delete", key, err)
 }
 
 // object is what minio-go says of the object key.

@@ -1,14 +1,12 @@
 package s3
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -21,6 +19,9 @@ const (
 	defaultRegion  = "us-east-1"
 	amazonEndpoint = "https://s3.amazonaws.com"
 )
+
+// minio-go pauses behind the last attempt too, and here each is the last.
+func init() { minio.DefaultRetryUnit = 0 }
 
 // Store is a bucket.
 type Store struct {
@@ -36,8 +37,8 @@ var _ store.Store = (*Store)(nil)
 
 // Options are what tests replace. The zero value is for the real world.
 type Options struct {
-	Credentials credentials.Provider                      // nil = Chain()
-	Wrap        func(http.RoundTripper) http.RoundTripper // around the transport; nil = nothing
+	Credentials credentials.Provider // nil = Chain()
+	Stall       time.Duration        // a connection on which nothing moves for so long has failed; 0 = 1 min
 }
 
 // Open prepares access to a bucket. It asks nobody: whether the bucket exists and
@@ -45,6 +46,9 @@ type Options struct {
 func Open(b Bucket, opts Options) (*Store, error) {
 	if opts.Credentials == nil {
 		opts.Credentials = Chain()
+	}
+	if opts.Stall == 0 {
+		opts.Stall = time.Minute
 	}
 	s := &Store{bucket: b, provider: opts.Credentials, credentials: credentials.New(opts.Credentials)}
 	endpoint := b.Endpoint
@@ -55,19 +59,15 @@ func Open(b Bucket, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint of the bucket %s: %w", b.Name, err)
 	}
-	if s.transport, err = newTransport(b.CA); err != nil {
+	if s.transport, err = newTransport(b.CA, opts.Stall); err != nil {
 		return nil, err
-	}
-	transport := http.RoundTripper(s.transport)
-	if opts.Wrap != nil {
-		transport = opts.Wrap(transport)
 	}
 	region := b.Region
 	if region == "" {
 		region = defaultRegion
 	}
 	s.core, err = minio.NewCore(u.Host, &minio.Options{
-		Creds: s.credentials, Secure: u.Scheme == "https", Transport: transport, Region: region,
+		Creds: s.credentials, Secure: u.Scheme == "https", Transport: s.transport, Region: region,
 		BucketLookup: b.lookup(), MaxRetries: 1, // its retries make a 412 of our own success
 	})
 	if err != nil {
@@ -94,27 +94,6 @@ func (s *Store) setSSE() (err error) {
 		s.sse, err = encrypt.NewSSEKMS(s.bucket.SSEKMSKey, nil)
 	}
 	return err
-}
-
-// newTransport is minio-go's, with more authorities.
-func newTransport(ca string) (*http.Transport, error) {
-	transport, err := minio.DefaultTransport(true)
-	if err != nil || ca == "" {
-		return transport, err
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("authorities of the bucket's endpoint: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("authorities of the bucket's endpoint: %s has no certificate", ca)
-	}
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	return transport, nil
 }
 
 // Close closes idle connections.

@@ -41,7 +41,7 @@ func (s *Store) CreateUpload(ctx context.Context, key string, opts store.UploadO
 		err = fmt.Errorf("the answer has no upload id")
 	}
 	if err != nil {
-		return store.Upload{}, s.explain("create upload", key, err)
+		return store.Upload{}, s.explain(ctx, "create upload", key, err)
 	}
 	return store.Upload{Key: key, ID: id, Sum: opts.Sum, Started: time.Now()}, nil
 }
@@ -60,7 +60,7 @@ func (s *Store) PutPart(ctx context.Context, u store.Upload, number int, data []
 	}
 	answer, err := s.core.PutObjectPart(ctx, s.bucket.Name, s.key(u.Key), u.ID, number, bytes.NewReader(data), part.Size, opts)
 	if err != nil {
-		return store.Part{}, s.explain("put part", u.Key, err)
+		return store.Part{}, s.explain(ctx, "put part", u.Key, err)
 	}
 	part.ETag = answer.ETag
 	return part, nil
@@ -72,7 +72,7 @@ func (s *Store) CopyPart(ctx context.Context, u store.Upload, number int, from s
 	answer, err := s.core.CopyObjectPart(ctx, s.bucket.Name, s.key(from.Key), s.bucket.Name, s.key(u.Key), u.ID, number, 0, -1,
 		map[string]string{"x-amz-copy-source-if-match": `"` + from.ETag + `"`})
 	if err != nil {
-		return store.Part{}, s.explain("copy part", from.Key, err)
+		return store.Part{}, s.explain(ctx, "copy part", from.Key, err)
 	}
 	part := store.Part{Number: number, ETag: trimQuotes(answer.ETag), Size: from.Size, CRC32C: from.CRC32C}
 	sum, has := decodeSum(answer.ChecksumCRC32C)
@@ -111,7 +111,7 @@ func (s *Store) CompleteUpload(ctx context.Context, u store.Upload, parts []stor
 	setCondition(&complete, opts.If)
 	info, err := s.core.CompleteMultipartUpload(ctx, s.bucket.Name, s.key(u.Key), u.ID, list, complete)
 	if err != nil {
-		return store.Object{}, s.explainWrite("complete upload", u.Key, opts.If, err)
+		return store.Object{}, s.explainWrite(ctx, "complete upload", u.Key, opts.If, err)
 	}
 	if want := joinedETag(parts); info.ETag != want && !s.opaqueETags() {
 		return store.Object{}, &store.Error{Op: "complete upload", Key: u.Key, Kind: store.ErrBadSum,
@@ -140,7 +140,7 @@ func (s *Store) AbortUpload(ctx context.Context, u store.Upload) error {
 	if minio.ToErrorResponse(err).Code == "NoSuchUpload" {
 		return nil
 	}
-	return s.explain("abort upload", u.Key, err)
+	return s.explain(ctx, "abort upload", u.Key, err)
 }
 
 // ListUploads implements store.Uploads. It asks for the next page by key and id, and
@@ -152,7 +152,7 @@ func (s *Store) ListUploads(ctx context.Context, prefix string) ([]store.Upload,
 	for {
 		page, err := s.core.ListMultipartUploads(ctx, s.bucket.Name, s.key(prefix), keyMarker, idMarker, "", 1000)
 		if err != nil {
-			return nil, s.explain("list uploads", prefix, err)
+			return nil, s.explain(ctx, "list uploads", prefix, err)
 		}
 		news := false
 		for _, info := range page.Uploads {

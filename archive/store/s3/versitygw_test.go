@@ -3,10 +3,12 @@ package s3_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
@@ -148,5 +150,41 @@ func TestAServerComesBack(t *testing.T) {
 	}
 	if data, _, err := store.ReadAll(t.Context(), s, "a", 10); err != nil || string(data) != "x" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// A server that hangs in the middle of a body must not hold its client for ever. The
+// transport's own limit only begins when a request has been sent.
+func TestAServerThatHangsIsGivenUp(t *testing.T) {
+	server := testenv.NewS3(t, testenv.S3Options{})
+	bucket, err := s3.ParseURL(server.URL("x"), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := s3.Open(bucket, s3.Options{Credentials: server.Credentials(), Stall: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	data := make([]byte, 32<<20) // more than the buffers of a connection hold
+	if _, err := s.Put(t.Context(), "a", data, store.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	body, err := s.Get(t.Context(), "a", store.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(body); !store.Temporary(err) {
+		t.Errorf("reading: %v", err)
+	}
+	if _, err := s.Put(t.Context(), "b", data, store.PutOptions{}); !store.Temporary(err) {
+		t.Errorf("writing: %v", err)
+	}
+	if _, err := s.Head(t.Context(), "a"); !store.Temporary(err) {
+		t.Errorf("asking: %v", err)
 	}
 }
