@@ -183,6 +183,10 @@ func (l *Log) release() {
 	l.lock.Close()
 }
 
+// Refuse ends the writing for good, as if the source had stopped by itself: err is why.
+// What is held goes on being served.
+func (l *Log) Refuse(err error) { l.stopWith(err) }
+
 // stopWith ends the writing for good: err is what the receiving side gets from now on.
 func (l *Log) stopWith(err error) {
 	l.mu.Lock()

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/archive/bucket"
+	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/replica"
 )
 
@@ -44,6 +46,10 @@ func exitCode(err error) int {
 		identity *archive.IdentityError
 		history  *archive.HistoryError
 		stopped  *replica.StopError
+		held     *bucket.HeldError
+		broken   *bucket.DamageError
+		behind   *archive.BehindError
+		other    *bucket.HistoryError
 		coded    *codedError
 	)
 	switch {
@@ -53,16 +59,29 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &damage):
+	case errors.As(err, &damage), errors.As(err, &broken):
 		return exitDamage
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &held), errors.Is(err, bucket.ErrFenced):
 		return exitFenced
-	case errors.As(err, &identity), errors.As(err, &history):
+	case errors.As(err, &identity), errors.As(err, &history), errors.As(err, &behind), errors.As(err, &other):
 		return exitHistory
+	case bucketCannotBeUsed(err):
+		return exitUsage
 	case errors.As(err, &stopped):
 		return stopCodes[stopped.Reason]
 	}
 	return exitFailure
+}
+
+// bucketCannotBeUsed says that the bucket's configuration, rights or promises are not
+// what they must be.
+func bucketCannotBeUsed(err error) bool {
+	for _, kind := range []error{store.ErrNoBucket, store.ErrDenied, store.ErrCredentials, store.ErrWrongRegion, store.ErrClockSkew, store.ErrIgnoresConditions} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // stopCodes are the exit codes of a receiver that stopped for good.

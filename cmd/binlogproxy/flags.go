@@ -46,6 +46,13 @@ type runFlags struct {
 	ListenTLSCA    string        `name:"listen-tls-client-ca-file" help:"Who signs the clients' certificates, PEM; for verify-client." type:"path" placeholder:"FILE" env:"BINLOGPROXY_LISTEN_TLS_CLIENT_CA_FILE"`
 	MaxConnections int           `help:"Downstream connections at once (default 1024)." placeholder:"N" env:"BINLOGPROXY_MAX_CONNECTIONS"`
 	Advertise      string        `name:"advertise-version" help:"Server version told to downstreams (default: the primary's)." placeholder:"VERSION" env:"BINLOGPROXY_ADVERTISE_VERSION"`
+	Bucket         string        `help:"Object storage for the lasting copy: s3://bucket/prefix?region=... or file:///directory (default: none)." placeholder:"URL" env:"BINLOGPROXY_BUCKET"`
+	PieceInterval  time.Duration `help:"How long what was received may wait before it is in the bucket (default 5s)." placeholder:"TIME" env:"BINLOGPROXY_PIECE_INTERVAL"`
+	Lease          time.Duration `help:"How long a writer of the bucket that is gone keeps others out (default 30s)." placeholder:"TIME" env:"BINLOGPROXY_LEASE"`
+	LocalSize      config.Size   `help:"Remove the oldest local files that are in the bucket while there is more than this (default: keep all)." placeholder:"SIZE" env:"BINLOGPROXY_LOCAL_SIZE"`
+	LocalAge       time.Duration `help:"Remove local files that are in the bucket when they are older (default: keep all)." placeholder:"TIME" env:"BINLOGPROXY_LOCAL_AGE"`
+	LocalLimit     config.Size   `help:"Stop receiving where local files that are not in the bucket reach this (default: as far as the disk goes)." placeholder:"SIZE" env:"BINLOGPROXY_LOCAL_LIMIT"`
+	CacheSize      config.Size   `help:"Disk for what was read from the bucket (default 1GiB)." placeholder:"SIZE" env:"BINLOGPROXY_CACHE_SIZE"`
 	HTTPListen     string        `name:"http-listen" help:"Where /metrics, /livez, /readyz and /status are (default 127.0.0.1:9851), or off." placeholder:"HOST:PORT" env:"BINLOGPROXY_HTTP_LISTEN"`
 	LogLevel       string        `help:"debug, info (default), warn or error." placeholder:"LEVEL" env:"BINLOGPROXY_LOG_LEVEL"`
 	LogFormat      string        `help:"text (default) or json." placeholder:"FORMAT" env:"BINLOGPROXY_LOG_FORMAT"`
@@ -126,6 +133,7 @@ func (f *runFlags) apply(c *config.Config) error {
 	override(&c.HTTP.Listen, f.HTTPListen)
 	override(&c.Log.Level, f.LogLevel)
 	override(&c.Log.Format, f.LogFormat)
+	f.applyBucket(&c.Bucket)
 	if f.ExitOnStop != nil {
 		c.ExitOnStop = *f.ExitOnStop
 	}
@@ -141,8 +149,19 @@ func (f *runFlags) apply(c *config.Config) error {
 	return f.applySource(&c.Sources[0])
 }
 
+func (f *runFlags) applyBucket(b *config.Bucket) {
+	override(&b.URL, f.Bucket)
+	override(&b.PieceInterval, f.PieceInterval)
+	override(&b.Lease, f.Lease)
+	override(&b.LocalSize, f.LocalSize)
+	override(&b.LocalAge, f.LocalAge)
+	override(&b.LocalLimit, f.LocalLimit)
+	override(&b.CacheSize, f.CacheSize)
+}
+
 func (f *runFlags) namesSource() bool {
 	plain := *f
+	plain.Bucket, plain.PieceInterval, plain.Lease, plain.LocalSize, plain.LocalAge, plain.LocalLimit, plain.CacheSize = "", 0, 0, 0, 0, 0, 0
 	plain.Config, plain.DataDir, plain.HTTPListen, plain.LogLevel, plain.LogFormat, plain.ExitOnStop = "", "", "", "", "", nil
 	return plain != runFlags{}
 }

@@ -85,6 +85,7 @@ func (d *daemon) fixed(next *config.Config) error {
 	var mistakes []error
 	for _, key := range []struct{ name, now, next string }{
 		{"data-dir", now.DataDir, next.DataDir}, {"http.listen", now.HTTP.Listen, next.HTTP.Listen}, {"log.format", now.Log.Format, next.Log.Format},
+		{"bucket", fmt.Sprint(now.Bucket), fmt.Sprint(next.Bucket)},
 	} {
 		if key.now != key.next {
 			mistakes = append(mistakes, fmt.Errorf("%s: %q cannot become %q without a restart of the process", key.name, key.now, key.next))

@@ -60,7 +60,8 @@ type daemon struct {
 	started time.Time
 	uuid    replication.UUID
 	metrics *metrics
-	admin   *admin // nil when HTTP is off
+	storage *storage // nil without a bucket
+	admin   *admin   // nil when HTTP is off
 	under   *underWay
 	ended   chan error // the first thing that ends the daemon
 	load    func() (*config.Config, []settings, error)
@@ -87,6 +88,9 @@ func openDaemon(c *config.Config, sources []settings, logger *slog.Logger, under
 	}
 	d := &daemon{
 		config: c, logger: logger, started: time.Now(), uuid: uuid, metrics: newMetrics(), under: under, ended: make(chan error, 1),
+	}
+	if d.storage, err = openStorage(c.Bucket, c.DataDir, uuid.String(), logger); err != nil {
+		return nil, err
 	}
 	d.reloading.succeeded = d.started
 	for _, s := range sources {

@@ -28,9 +28,10 @@ type source struct {
 	logger *slog.Logger
 	remove context.CancelFunc // ends the source; set by daemon.start
 
-	archiving part // the log; the two others live only while it is open
+	archiving part // the log; the others live only while it is open
 	following part
 	serving   part
+	storing   part // in the bucket, where there is one
 
 	open atomic.Pointer[openSource] // nil while the log is not open
 
@@ -47,6 +48,8 @@ type openSource struct {
 	listener atomic.Pointer[listener] // nil while nothing listens
 	draining context.Context          // ends when downstreams have had their time
 	listened chan struct{}            // closed when listening was tried
+	admitted chan struct{}            // closed when the bucket does not forbid to receive
+	admit    func()                   // closes admitted
 	changed  chan struct{}            // tells the listener of a reload; holds one
 }
 
@@ -56,7 +59,7 @@ const pauseMin = 500 * time.Millisecond
 func newSource(d *daemon, s settings) *source {
 	return &source{
 		name: s.Name, dir: filepath.Join(d.config.DataDir, s.Name), daemon: d, logger: d.logger.With("source", s.Name),
-		archiving: part{pauseMin: pauseMin}, following: part{pauseMin: pauseMin}, serving: part{pauseMin: pauseMin}, settings: s,
+		archiving: part{pauseMin: pauseMin}, following: part{pauseMin: pauseMin}, serving: part{pauseMin: pauseMin}, storing: part{pauseMin: pauseMin}, settings: s,
 	}
 }
 
@@ -102,13 +105,17 @@ func (s *source) archive(ctx context.Context) error {
 	s.archiving.well()
 	s.following.well()
 	s.serving.well()
+	s.storing.well()
 	draining, drained := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServing := context.WithCancel(draining)
+	storing, stopStoring := context.WithCancel(draining)
 	defer drained()
 	defer stopServing()
+	defer stopStoring()
 	o.draining = draining
 	s.open.Store(o)
-	var follows, serves sync.WaitGroup
+	var follows, serves, stores sync.WaitGroup
+	stores.Go(func() { s.keepStoring(storing, o) })
 	serves.Go(func() { s.keepServing(serving, o) })
 	follows.Go(func() { s.keepFollowing(ctx, o) })
 	<-ctx.Done()
@@ -117,6 +124,8 @@ func (s *source) archive(ctx context.Context) error {
 	o.log.Stop() // so that a receiver that waits for a disk that hangs can end
 	follows.Wait()
 	stopServing()
+	stopStoring()
+	stores.Wait()
 	serves.Wait()
 	s.open.Store(nil)
 	return o.log.Close()
@@ -124,9 +133,9 @@ func (s *source) archive(ctx context.Context) error {
 
 func (s *source) openLog(ctx context.Context) (*openSource, error) {
 	defer s.daemon.under.begin("opening source " + s.name)()
-	log, err := archive.Open(ctx, archive.Options{
-		Dir: s.dir, Logger: s.logger.With("component", "archive"), OnSync: s.daemon.metrics.syncObserver(s.name),
-	})
+	options := archive.Options{Dir: s.dir, Logger: s.logger.With("component", "archive"), OnSync: s.daemon.metrics.syncObserver(s.name)}
+	s.daemon.storage.open(s.name, &options)
+	log, err := archive.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
@@ -135,16 +144,21 @@ func (s *source) openLog(ctx context.Context) (*openSource, error) {
 		_ = log.Close() // nothing was written
 		return nil, err
 	}
-	return &openSource{log: log, upstream: upstream, listened: make(chan struct{}), changed: make(chan struct{}, 1)}, nil
+	o := &openSource{log: log, upstream: upstream, listened: make(chan struct{}), admitted: make(chan struct{}), changed: make(chan struct{}, 1)}
+	o.admit = sync.OnceFunc(func() { close(o.admitted) })
+	return o, nil
 }
 
 // keepFollowing receives from the source until ctx ends. It begins when listening
-// was tried: a start that fails for an address in use fails for that.
+// was tried, since a start that fails for an address in use fails for that, and when the
+// bucket has been asked.
 func (s *source) keepFollowing(ctx context.Context, o *openSource) {
-	select {
-	case <-o.listened:
-	case <-ctx.Done():
-		return
+	for _, first := range []<-chan struct{}{o.listened, o.admitted} {
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return
+		}
 	}
 	_ = s.following.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.follow(ctx, o) },
 		s.passes("is not followed", exitUnreachable)) // nil when ctx has ended
@@ -291,6 +305,13 @@ func (s *source) trouble() (since time.Time, err error) {
 	for _, p := range []*part{&s.archiving, &s.following, &s.serving} {
 		if since, err := p.trouble(); err != nil {
 			return since, err
+		}
+	}
+	if o := s.open.Load(); o != nil {
+		select {
+		case <-o.admitted: // a bucket that is away keeps nothing else from working
+		default:
+			return s.storing.trouble()
 		}
 	}
 	return time.Time{}, nil

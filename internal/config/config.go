@@ -26,6 +26,7 @@ type Config struct {
 	ExitOnStop bool     `yaml:"exit-on-stop"` // end the process when a source stops for good; default: go on serving
 	Log        Log      `yaml:"log"`
 	HTTP       HTTP     `yaml:"http"`
+	Bucket     Bucket   `yaml:"bucket"`
 	Sources    []Source `yaml:"sources"` // at least one
 }
 
@@ -172,6 +173,7 @@ func (c *Config) FillDefaults() {
 	setDefault(&c.Log.Level, "info")
 	setDefault(&c.Log.Format, "text")
 	setDefault(&c.HTTP.Listen, DefaultHTTPListen)
+	c.Bucket.fillDefaults()
 	for i := range c.Sources {
 		s := &c.Sources[i]
 		if len(c.Sources) == 1 {

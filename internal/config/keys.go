@@ -8,7 +8,7 @@ import (
 // keysOf lists the YAML keys of the type in this package with that name.
 func keysOf(name string) []string {
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[Config](), reflect.TypeFor[Log](), reflect.TypeFor[HTTP](), reflect.TypeFor[Source](),
+		reflect.TypeFor[Config](), reflect.TypeFor[Log](), reflect.TypeFor[HTTP](), reflect.TypeFor[Bucket](), reflect.TypeFor[Source](),
 		reflect.TypeFor[Account](), reflect.TypeFor[ListenTLS](),
 	} {
 		if t.Name() == name {

@@ -24,6 +24,7 @@ func (c *Config) Validate() error {
 	errs.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	errs.oneOf("log.format", c.Log.Format, "text", "json")
 	errs.address("http.listen", c.HTTP.Listen, true)
+	c.Bucket.validate(&errs)
 	if len(c.Sources) == 0 {
 		errs.add("sources: at least one is needed (flags: --source and its neighbours)")
 	}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/archive/bucket"
+	"github.com/binlogproxy/binlogproxy/archive/store"
+	"github.com/binlogproxy/binlogproxy/archive/store/open"
+	"github.com/binlogproxy/binlogproxy/internal/config"
+)
+
+// storage is the bucket of all sources. It is nil where none is configured.
+type storage struct {
+	config config.Bucket
+	store  store.Store
+	holder bucket.Holder // of all sources' leases
+	logger *slog.Logger
+
+	mu     sync.Mutex // guards what follows; held while the store is probed
+	can    store.Capabilities
+	probed time.Time
+}
+
+// openStorage does not reach the bucket yet. An error is the operator's to mend.
+func openStorage(c config.Bucket, dataDir, id string, logger *slog.Logger) (*storage, error) {
+	if !c.Set() {
+		return nil, nil
+	}
+	s, err := open.URL(c.URL, os.Getenv)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("bucket.url: %w", err)}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return &storage{
+		config: c, store: s, logger: logger.With("component", "bucket"),
+		holder: bucket.Holder{ID: id, Name: fmt.Sprintf("process %d at %s, %s", os.Getpid(), host, dataDir)},
+	}, nil
+}
+
+// probeEvery is how long the outcome of a probe is believed.
+const probeEvery = time.Hour
+
+// capabilities proves that the store keeps what it must promise, now and then.
+func (s *storage) capabilities(ctx context.Context) (store.Capabilities, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.probed.IsZero() && time.Since(s.probed) < probeEvery {
+		return s.can, nil
+	}
+	can, err := store.Probe(ctx, s.store, "probe")
+	if err != nil {
+		return can, err
+	}
+	s.can, s.probed = can, time.Now()
+	s.logger.Info("the bucket keeps what it must", "bucket", s.store.String(), "proved", can.String())
+	return can, nil
+}
+
+// open adds to the options of a source's log what a bucket demands.
+func (s *storage) open(source string, o *archive.Options) {
+	if s == nil {
+		return
+	}
+	o.Bucket = s.of(source, store.Capabilities{})
+	o.Keep = archive.Retention{Size: int64(s.config.LocalSize), Age: s.config.LocalAge, Limit: int64(s.config.LocalLimit)}
+}
+
+// of is the part of the bucket that belongs to a source.
+func (s *storage) of(source string, can store.Capabilities) *bucket.Bucket {
+	return bucket.New(s.store, source, bucket.Options{Logger: s.logger.With("source", source), Capabilities: can})
+}

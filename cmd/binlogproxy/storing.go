@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+
+	"github.com/binlogproxy/binlogproxy/archive"
+)
+
+// keepStoring copies the log into the bucket until ctx ends. It changes nothing for the
+// other parts, but that the receiving waits for the first turn's verdict, and ends where
+// another process writes, or the bucket holds another history.
+func (s *source) keepStoring(ctx context.Context, o *openSource) {
+	if s.daemon.storage == nil {
+		o.admit()
+		return
+	}
+	passes := s.passes("is not copied into the bucket", exitFailure, exitUsage)
+	_ = s.storing.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.store(ctx, o) },
+		func(err error) bool {
+			if refuses(err) {
+				o.log.Refuse(err)
+			}
+			if _, bound := o.log.Identity(); bound {
+				o.admit()
+			}
+			return passes(err)
+		}) // nil when ctx has ended
+}
+
+// refuses says that what is received must not go on because of what the bucket says.
+func refuses(err error) bool {
+	code := exitCode(err)
+	return code == exitFenced || code == exitHistory
+}
+
+// store is one turn of copying.
+func (s *source) store(ctx context.Context, o *openSource) error {
+	storage := s.daemon.storage
+	can, err := storage.capabilities(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.daemon.under.begin("copying source " + s.name)()
+	return o.log.Upload(ctx, archive.UploadOptions{
+		Bucket: storage.of(s.name, can), Holder: storage.holder,
+		LeaseTTL: storage.config.Lease, Interval: storage.config.PieceInterval,
+		OnLease: func() {
+			s.storing.well()
+			o.admit()
+		},
+	})
+}
