@@ -49,10 +49,16 @@ func newDaemon(t *testing.T, source string, args ...string) *child.Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := child.New(child.Options{
+	return daemonWith(t, child.Options{
 		Binary: path, DataDir: filepath.Join(t.TempDir(), "data"), Source: source,
 		User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, Args: args,
 	})
+}
+
+// daemonWith is a daemon that ends with the test.
+func daemonWith(t *testing.T, options child.Options) *child.Daemon {
+	t.Helper()
+	d, err := child.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,6 +48,7 @@ type SourceStatus struct {
 	Gaps       []GapStatus        `json:"gaps"`
 	Downstream []DownstreamStatus `json:"downstreams"`
 	Listen     string             `json:"listen,omitempty"`
+	Bucket     *BucketStatus      `json:"bucket,omitempty"` // where one is configured
 
 	Events         uint64     `json:"events"`         // received since the start
 	ReceivedBytes  uint64     `json:"received_bytes"` // received since the start
@@ -65,6 +66,26 @@ type ServerStatus struct {
 	ServerID   uint32 `json:"server_id"`
 	ServerUUID string `json:"server_uuid"`
 	TLS        string `json:"tls"` // of the last connection: version and cipher, or "off"; "" before the first
+}
+
+// BucketStatus says how far the bucket has what the log has.
+type BucketStatus struct {
+	URL           string     `json:"url"`
+	Epoch         uint64     `json:"epoch"`          // of our lease; 0: we do not hold it
+	Stored        string     `json:"stored"`         // FILE:OFFSET, all before it is in the bucket; "" while nothing is known
+	BehindBytes   int64      `json:"behind_bytes"`   // durable here, and not in the bucket
+	BehindSeconds float64    `json:"behind_seconds"` // age of the oldest of them: what is lost with this disk
+	PendingFiles  int        `json:"pending_files"`  // complete, and not in the bucket's catalog
+	LocalFiles    int        `json:"local_files"`
+	LocalBytes    int64      `json:"local_bytes"`
+	EvictedFiles  int64      `json:"evicted_files"` // since the start
+	Pieces        int64      `json:"pieces"`        // written since the start
+	PieceBytes    int64      `json:"piece_bytes"`
+	SealedFiles   int64      `json:"sealed_files"`           // in the bucket, since the start
+	Capabilities  string     `json:"capabilities,omitempty"` // what the last probe has proved
+	Probed        *time.Time `json:"probed,omitempty"`
+	LastError     string     `json:"last_error,omitempty"`
+	ErrorTime     *time.Time `json:"last_error_time,omitempty"`
 }
 
 // GapStatus is a stretch of history that is lost for good.
@@ -132,6 +153,7 @@ func (s *source) status() SourceStatus {
 	if o := s.open.Load(); o != nil {
 		st.State = string(replica.StateConnecting)
 		o.fill(&st)
+		st.Bucket = s.bucketStatus(o)
 	}
 	if since, err := s.trouble(); err != nil {
 		st.Ready, st.ExitCode, st.LastError, st.ErrorTime = false, exitCode(err), err.Error(), moment(since)
@@ -176,6 +198,36 @@ func (r *receiver) fill(st *SourceStatus) {
 	st.Received, st.LagBytes = place(now.Position), now.LagBytes
 	st.Events, st.ReceivedBytes, st.LastEventTime, st.LastHeard = now.Events, now.Bytes, moment(now.LastEventTime), moment(now.LastHeard)
 	st.Connects, st.ConnectedSince = now.Connects, moment(now.ConnectedSince)
+}
+
+// bucketStatus is nil without a bucket.
+func (s *source) bucketStatus(o *openSource) *BucketStatus {
+	storage := s.daemon.storage
+	if storage == nil {
+		return nil
+	}
+	u := o.log.UploadStatus()
+	st := &BucketStatus{
+		URL: storage.store.String(), Epoch: u.Epoch, Stored: place(u.Stored), BehindBytes: u.Behind, PendingFiles: u.Pending,
+		EvictedFiles: o.log.Stats().Evicted, Pieces: u.Pieces, PieceBytes: u.Bytes, SealedFiles: u.Files,
+	}
+	if !u.Since.IsZero() {
+		st.BehindSeconds = time.Since(u.Since).Seconds()
+	}
+	for _, f := range o.log.Files() {
+		if f.Local {
+			st.LocalFiles++
+			st.LocalBytes += f.Size
+		}
+	}
+	can, probed := storage.lastProbe()
+	if st.Probed = moment(probed); st.Probed != nil {
+		st.Capabilities = can.String()
+	}
+	if since, err := s.storing.trouble(); err != nil {
+		st.LastError, st.ErrorTime = err.Error(), moment(since)
+	}
+	return st
 }
 
 // place prints a position, "" while there is none.

@@ -138,6 +138,12 @@ func printStatus(out io.Writer, st Status, full bool) error {
 		if s.Stalled {
 			line("STALLED", "the disk is full: nothing is received until there is room")
 		}
+		if b := s.Bucket; b != nil {
+			line("bucket", b.URL)
+			line("in the bucket", fmt.Sprintf("up to %s, %d bytes and %.0f s behind; %d complete files wait", b.Stored, b.BehindBytes, b.BehindSeconds, b.PendingFiles))
+			line("on this disk", fmt.Sprintf("%d files, %d bytes", b.LocalFiles, b.LocalBytes))
+			line("BUCKET", b.LastError)
+		}
 		for _, g := range s.Gaps {
 			line("GAP", fmt.Sprintf("behind %s, goes on with %s, missing %s: %s", g.From, g.Next, oneLine(g.Missing), g.Reason))
 		}

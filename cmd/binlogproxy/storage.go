@@ -22,9 +22,10 @@ type storage struct {
 	holder bucket.Holder // of all sources' leases
 	logger *slog.Logger
 
-	mu     sync.Mutex // guards what follows; held while the store is probed
-	can    store.Capabilities
-	probed time.Time
+	probing sync.Mutex // held while the store is probed
+	mu      sync.Mutex // guards what follows
+	can     store.Capabilities
+	probed  time.Time
 }
 
 // openStorage does not reach the bucket yet. An error is the operator's to mend.
@@ -51,18 +52,28 @@ const probeEvery = time.Hour
 
 // capabilities proves that the store keeps what it must promise, now and then.
 func (s *storage) capabilities(ctx context.Context) (store.Capabilities, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.probed.IsZero() && time.Since(s.probed) < probeEvery {
-		return s.can, nil
+	s.probing.Lock()
+	defer s.probing.Unlock()
+	can, probed := s.lastProbe()
+	if !probed.IsZero() && time.Since(probed) < probeEvery {
+		return can, nil
 	}
 	can, err := store.Probe(ctx, s.store, "probe")
 	if err != nil {
 		return can, err
 	}
+	s.mu.Lock()
 	s.can, s.probed = can, time.Now()
+	s.mu.Unlock()
 	s.logger.Info("the bucket keeps what it must", "bucket", s.store.String(), "proved", can.String())
 	return can, nil
+}
+
+// lastProbe is what the last probe has proved, and when.
+func (s *storage) lastProbe() (store.Capabilities, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.can, s.probed
 }
 
 // open adds to the options of a source's log what a bucket demands.

@@ -32,6 +32,7 @@ type Options struct {
 	Listen       string          // "" = a port reserved until Close
 	HTTP         string          // "" = a port reserved until Close
 	Args         []string        // further flags of run
+	Env          []string        // further variables, name=value
 	Under        func() []string // asked at each start: the program, with its arguments, that runs the binary and becomes it; nil = none
 	ConfigFile   string          // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
 	Log          io.Writer       // gets the daemon's standard error; nil = kept in memory only
@@ -122,6 +123,7 @@ func (d *Daemon) Start() error {
 	}
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Env = append(os.Environ(), "BINLOGPROXY_PASSWORD="+o.Password, "BINLOGPROXY_LISTEN_PASSWORD="+o.Password)
+	cmd.Env = append(cmd.Env, o.Env...)
 	cmd.Stderr = &d.tail
 	if o.Log != nil {
 		cmd.Stderr = io.MultiWriter(&d.tail, o.Log)
