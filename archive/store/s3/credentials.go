@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// chain looks for credentials where the AWS tools do, in their order, and keeps to
-// the place that had some. It is asked again when those are about to expire.
+// chain looks for credentials where the AWS tools do, in their order, and takes those
+// of the first place that has some. It is asked again when they are about to expire.
 //
 // minio-go has a chain too, but that goes on without any credentials where it finds
 // none, so that the store answers "access denied".
@@ -42,7 +43,7 @@ func Chain() credentials.Provider {
 	}
 	iam := link{name: iamName(), provider: &credentials.IAM{Client: metadataClient()}}
 	if iam.name == "web identity" { // before the files, as in the AWS tools
-		links = append(links[:1], iam, links[1])
+		links = slices.Insert(links, 1, iam)
 	} else if iam.name != "" {
 		links = append(links, iam)
 	}

@@ -71,6 +71,17 @@ func TestCredentialsAreFoundWhereTheAWSToolsFindThem(t *testing.T) {
 	}
 }
 
+// Web identity goes before the files, as in the AWS tools: its failure is named first.
+func TestEveryPlaceThatWasLookedAtIsNamed(t *testing.T) {
+	cleanEnvironment(t)
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", filepath.Join(t.TempDir(), "no-such-token"))
+	t.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
+	_, _, err := usedKey(t)
+	if !errors.Is(err, store.ErrCredentials) || !regexp.MustCompile(`environment: none; web identity: .*no-such-token.*; shared file: `).MatchString(err.Error()) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Without any, a request must not go out unsigned, to be answered "access denied".
 func TestMissingCredentialsAreNamed(t *testing.T) {
 	cleanEnvironment(t)
