@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
+	"math"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -123,4 +125,44 @@ func indexBlock(p []byte) (end int64, sum uint32, size int) {
 		return 0, 0, 0
 	}
 	return int64(binary.LittleEndian.Uint64(p[4:])), binary.LittleEndian.Uint32(p[13:]), 8 + n
+}
+
+// indexRecord is what a record of an index says, its GTIDs as they are printed.
+type indexRecord struct {
+	end      int64
+	boundary bool
+	times    timeSpan
+	gtids    []byte
+}
+
+// indexRecords gives what reads well of a file's index; nothing where there is none.
+func (a *Archive) indexRecords(f File) (records []indexRecord) {
+	b := a.readIndex(f)
+	for b = b[min(len(b), indexHeaderSize):]; ; {
+		end, _, size := indexBlock(b)
+		if size == 0 {
+			return records
+		}
+		records = append(records, indexRecord{
+			end: end, boundary: b[12] == indexFlagBoundary, gtids: b[4+indexEntryFixed : size-4],
+			times: timeSpan{int64(binary.LittleEndian.Uint64(b[17:])), int64(binary.LittleEndian.Uint64(b[25:]))},
+		})
+		b = b[size:]
+	}
+}
+
+// readIndex reads a file's index at once, where its size is known.
+func (a *Archive) readIndex(f File) []byte {
+	h, err := a.openIndex(f)
+	if err != nil {
+		return nil
+	}
+	defer h.Close()
+	if f.Manifest != nil {
+		b := make([]byte, f.Manifest.IndexSize)
+		n, _ := h.ReadAt(b, 0)
+		return b[:n]
+	}
+	b, _ := io.ReadAll(io.NewSectionReader(h, 0, math.MaxInt64))
+	return b
 }

@@ -157,7 +157,7 @@ func (a *Archive) showManifest(h heldFile, local bool) error {
 	if err != nil {
 		return a.badManifest(m, err)
 	}
-	info.Local = local
+	info.Local, info.Manifest = local, m
 	if h.stored != nil {
 		info.Stored, info.etag = true, h.stored.ETag
 	}

@@ -21,6 +21,8 @@ var (
 	ErrNoSuchFile = errors.New("no such binlog file in the archive")
 	// ErrNotLocal says that a file is in the bucket only, from which nothing is read.
 	ErrNotLocal = errors.New("the binlog file is in the bucket only")
+	// ErrNoTransaction says that no transaction is held that a search asks for.
+	ErrNoTransaction = errors.New("no such transaction in the archive")
 	// ErrPositionTooSmall says that a position lies within the file's magic number.
 	ErrPositionTooSmall = errors.New("position before the first event")
 	// ErrPositionTooLarge says that a position lies beyond what is held and published.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -27,6 +29,7 @@ type history struct {
 	clock    int64           // microseconds
 	lost     map[string]bool // files that the source purged before they were received
 	starts   []*replication.GTIDSet
+	made     []archive.Transaction // all, in order
 }
 
 // previous gives the set of GTIDs before files[i].
@@ -84,6 +87,9 @@ func (h *history) rotate() {
 func (h *history) gtid() {
 	h.gno++
 	h.clock += 1000 + h.rnd.Int64N(1000)
+	gtid := replication.GTID{UUID: h.uuid, Number: h.gno}
+	h.made = append(h.made, archive.Transaction{GTID: gtid, Time: time.UnixMicro(h.clock),
+		Position: replication.Position{File: h.file().name, Offset: int64(len(h.file().bytes))}})
 	b := append([]byte{0}, h.uuid[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.gno))
 	b = append(b, 2)
@@ -93,7 +99,7 @@ func (h *history) gtid() {
 	binary.LittleEndian.PutUint64(t[:], uint64(h.clock))
 	b = append(b, t[:7]...)
 	h.event(replication.GTIDEventType, append(b, 100))
-	if err := h.executed.Add(replication.GTID{UUID: h.uuid, Number: h.gno}); err != nil {
+	if err := h.executed.Add(gtid); err != nil {
 		panic(err)
 	}
 }
@@ -123,12 +129,14 @@ func (h *history) transaction(size, eventSize int) {
 		size -= n
 	}
 	h.event(replication.XIDEvent, h.filler(8))
+	h.made[len(h.made)-1].End = int64(len(h.file().bytes))
 }
 
 // ddl adds a statement that is a transaction by itself.
 func (h *history) ddl() {
 	h.gtid()
 	h.query("CREATE TABLE t (i INT)")
+	h.made[len(h.made)-1].End = int64(len(h.file().bytes))
 }
 
 // smallHistory has several files, transactions of many sizes, and events larger

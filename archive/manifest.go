@@ -19,9 +19,10 @@ type File struct {
 	LastTime      time.Time
 	ServerVersion string
 	Checksum      replication.Checksum
-	Anonymous     bool // some of its transactions have no GTID
-	Local         bool // it is on this disk
-	Stored        bool // it is in the bucket, verified
+	Anonymous     bool              // some of its transactions have no GTID
+	Local         bool              // it is on this disk
+	Stored        bool              // it is in the bucket, verified
+	Manifest      *catalog.Manifest // all that the catalog says of it; nil unless sealed. Not to be changed
 
 	etag string // of the object there
 }

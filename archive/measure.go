@@ -48,16 +48,7 @@ func headEnd(file io.ReaderAt) int64 {
 // entriesBefore gives the entries of a file's index up to the last one on a boundary at
 // or before end; none where there is no index, or it cannot be read.
 func (a *Archive) entriesBefore(f File, end int64) []indexEntry {
-	h, err := a.openIndex(f)
-	if err != nil {
-		return nil
-	}
-	defer h.Close()
-	b, err := io.ReadAll(io.NewSectionReader(h, 0, 1<<62))
-	if err != nil {
-		return nil
-	}
-	entries, _, _, _ := decodeIndex(b) // those that read well: each has a checksum
+	entries, _, _, _ := decodeIndex(a.readIndex(f)) // those that read well: each has a checksum
 	n := len(entries)
 	for n > 0 && (!entries[n-1].boundary || entries[n-1].offset > end) {
 		n--

@@ -38,20 +38,12 @@ type Reader struct {
 // mark). That an event starts at pos is not checked: Next finds out.
 func (a *Archive) OpenAt(pos replication.Position) (*Reader, error) {
 	v := a.view.Load()
-	i := len(v.files) - 1
-	if pos.File == "" {
-		i = min(i, 0)
-		pos.Offset = max(pos.Offset, replication.FirstEventOffset)
+	if pos.File == "" && len(v.files) > 0 {
+		pos.File, pos.Offset = v.files[0].Name, max(pos.Offset, replication.FirstEventOffset)
 	}
-	for ; pos.File != "" && i >= 0 && v.files[i].Name != pos.File; i-- {
-	}
-	switch {
-	case i < 0:
-		return nil, fmt.Errorf("%w: %q", ErrNoSuchFile, pos.File)
-	case pos.Offset < replication.FirstEventOffset:
-		return nil, fmt.Errorf("%w: %s", ErrPositionTooSmall, pos)
-	case pos.Offset > v.end(i):
-		return nil, fmt.Errorf("%w: %s, the end is at %d", ErrPositionTooLarge, pos, v.end(i))
+	i, err := v.find(pos)
+	if err != nil {
+		return nil, err
 	}
 	r := &Reader{archive: a}
 	if err := r.open(v, i, pos.Offset); err != nil {

@@ -144,7 +144,7 @@ func (l *Log) seal(f *sealing) error {
 
 // showSealed tells readers of a sealed file, and keeps its manifest for the bucket.
 func (l *Log) showSealed(m *catalog.Manifest, info File) {
-	info.Local = true
+	info.Local, info.Manifest = true, m
 	l.pubMu.Lock()
 	defer l.pubMu.Unlock()
 	if l.opts.Bucket != nil {
@@ -221,6 +221,7 @@ func (l *Log) sealIndex(f *sealing) error {
 		f.index = b
 		return l.sealError("fsync", name, err)
 	}
+	f.index = nil
 	f.IndexSize, f.IndexCRC32C = int64(len(b)), catalog.CRC32C(crc32.Checksum(b, castagnoli))
 	return nil
 }

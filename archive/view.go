@@ -2,6 +2,7 @@ package archive
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -32,6 +33,23 @@ func (v *view) end(i int) int64 {
 		return v.limit
 	}
 	return v.files[i].Size
+}
+
+// find gives the place of pos in the view; see OpenAt for its errors.
+func (v *view) find(pos replication.Position) (int, error) {
+	i := len(v.files) - 1
+	for i >= 0 && v.files[i].Name != pos.File {
+		i--
+	}
+	switch {
+	case i < 0:
+		return 0, fmt.Errorf("%w: %q", ErrNoSuchFile, pos.File)
+	case pos.Offset < replication.FirstEventOffset:
+		return 0, fmt.Errorf("%w: %s", ErrPositionTooSmall, pos)
+	case pos.Offset > v.end(i):
+		return 0, fmt.Errorf("%w: %s, the end is at %d", ErrPositionTooLarge, pos, v.end(i))
+	}
+	return i, nil
 }
 
 // noteDamage keeps what readers at the tail are to be told, if err is damage.

@@ -21,6 +21,10 @@ type Transactions struct {
 	lastTag  Tag
 }
 
+// Between gives what stands between two transactions of a file whose FORMAT_DESCRIPTION
+// declared checksum.
+func Between(checksum Checksum) Transactions { return Transactions{checksum: checksum} }
+
 // Effect is what one event means for the transaction it stands in.
 type Effect struct {
 	Begins bool // the event is the first of a transaction
