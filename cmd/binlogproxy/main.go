@@ -21,6 +21,7 @@ type cli struct {
 	Run     runCommand     `cmd:"" help:"Follow, keep and serve: the daemon."`
 	Status  statusCommand  `cmd:"" help:"Ask a running daemon how it is; exits with the code of a stopped source."`
 	Config  configCommand  `cmd:"" help:"Look at a configuration."`
+	Archive archiveCommand `cmd:"" help:"Look at what is held of a source, find and copy it; also beside a running daemon."`
 	Grants  grantsCommand  `cmd:"" help:"Print the SQL that gives us an account at a source."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
+	text := document(t, "archive.md")
+	_, help, _ := command("archive", "--help")
+	for _, name := range regexp.MustCompile(`(?m)^  archive ([a-z]+)`).FindAllStringSubmatch(help, -1) {
+		if !strings.Contains(text, "`archive "+name[1]) {
+			t.Errorf("docs/archive.md does not mention the command %s", name[1])
+		}
+		_, help, _ := command("archive", name[1], "--help")
+		for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(help, -1) {
+			if flag != "--help" && !strings.Contains(text, "`"+flag) {
+				t.Errorf("docs/archive.md does not mention %s of %s", flag, name[1])
+			}
+		}
+	}
+	for _, printed := range []reflect.Type{reflect.TypeFor[listedFile](), reflect.TypeFor[statedFile](), reflect.TypeFor[listedGap](), reflect.TypeFor[foundTransaction](), reflect.TypeFor[writtenFile]()} {
+		for i := range printed.NumField() {
+			if field := printed.Field(i).Tag.Get("json"); field != "" && !strings.Contains(text, "`"+field+"`") {
+				t.Errorf("docs/archive.md does not mention the field %s of %s", field, printed.Name())
+			}
+		}
+	}
+}
