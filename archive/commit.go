@@ -114,6 +114,7 @@ func (l *Log) commit(b *batch) error {
 		}
 	}
 	l.failedSyncs = 0
+	l.ages.add(b.end.offset-before.offset, l.opts.Now())
 	if sabotaged != publishBeforeFsync {
 		if err := l.publishBatch(of, b); err != nil {
 			return err

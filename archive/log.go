@@ -63,6 +63,7 @@ type Log struct {
 
 	counts  counters
 	uploads uploadCounts
+	ages    commitTimes // for uploads
 }
 
 // fileState says what the receiving side may do next.
@@ -97,6 +98,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	l.cond = sync.NewCond(&l.mu)
 	l.Archive.init(opts)
 	l.stopped = l.stopWith
+	l.ages.opened(opts.Now())
 	l.sealer.init()
 	if err := l.makeDir(); err != nil {
 		_, missing := l.fs.ReadDir(l.dir)

@@ -103,6 +103,7 @@ func (l *Log) createFile(name string) error {
 	l.begun(begin, l.in.name)
 	l.cur = of
 	l.counts.files.Add(1)
+	l.ages.add(of.end.offset, l.opts.Now())
 	if old != nil {
 		l.publish(func(v *view) {
 			if n := len(v.files); n > 0 && v.files[n-1].Seq == old.seq {

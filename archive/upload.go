@@ -66,7 +66,7 @@ func (l *Log) Upload(ctx context.Context, opts UploadOptions) error {
 	}
 	u := &uploader{log: l, opts: opts, lease: lease, logger: l.logger.With("epoch", lease.Epoch())}
 	defer u.close()
-	defer l.uploads.now.Store(nil)
+	defer l.uploads.ended()
 	writing, lost := context.WithCancelCause(ctx)
 	var renewer sync.WaitGroup
 	renewer.Go(func() { u.renew(writing, lost) })

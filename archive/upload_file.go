@@ -25,7 +25,7 @@ type fileUpload struct {
 	cut    *cutter
 	bigs   []bucket.Piece // in order, from the file's start on
 	smalls []bucket.Piece // behind them
-	since  time.Time      // when the oldest byte that is in no piece was seen; zero for none
+	since  time.Time      // when the oldest byte that is in no piece was seen; zero for none: when a piece is due
 }
 
 func (u *uploader) openFile(seq uint64, name string) (*fileUpload, error) {

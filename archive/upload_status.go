@@ -7,13 +7,13 @@ import (
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
-// UploadStatus says how far the bucket has what the log has. The zero value: nothing
-// is copied now.
+// UploadStatus says how far the bucket has what the log has. Where nothing is copied now,
+// Stored is as far as the last Upload came.
 type UploadStatus struct {
 	Epoch   uint64               // of our lease; 0 = we do not hold it
 	Stored  replication.Position // everything before it is in the bucket; zero while nothing is
 	Behind  int64                // durable bytes behind it
-	Since   time.Time            // when the oldest of them was seen; zero for none
+	Since   time.Time            // when the oldest of them was committed, at the earliest Open; zero for none
 	Pending int                  // complete files that are not in the bucket's catalog
 	Pieces  int64                // written since Open
 	Bytes   int64                // of pieces
@@ -37,8 +37,17 @@ func (l *Log) UploadStatus() UploadStatus {
 	l.pubMu.Lock()
 	s.Pending = len(l.toStore.sealed)
 	l.pubMu.Unlock()
-	s.Behind = l.view.Load().bytesBehind(s.Stored)
+	if s.Behind = l.view.Load().bytesBehind(s.Stored); s.Behind > 0 {
+		s.Since = l.ages.since(s.Behind)
+	}
 	return s
+}
+
+// ended keeps how far the bucket is, and that nothing is copied any more.
+func (c *uploadCounts) ended() {
+	if now := c.now.Load(); now != nil {
+		c.now.Store(&UploadStatus{Stored: now.Stored})
+	}
 }
 
 // bytesBehind counts the durable bytes behind a position; all where that is zero.
@@ -69,7 +78,6 @@ func (u *uploader) tell() {
 	}
 	if f != nil {
 		s.Stored = replication.Position{File: f.name, Offset: f.cut.stored}
-		s.Since = f.since
 	}
 	u.log.uploads.now.Store(&s)
 }

@@ -145,3 +145,35 @@ func largeHistory(seed uint64) *history {
 	h.transaction(100, 100)
 	return h
 }
+
+// What the bucket lacks is told, with its age, also while nothing is copied: that is when
+// somebody must know.
+func TestWhatTheBucketLacksIsKnownWhileNothingIsCopied(t *testing.T) {
+	s, path := dirStore(t), t.TempDir()
+	h := smallHistory(1, replication.ChecksumCRC32, 2, 50)
+	half := *h
+	half.files = h.files[:1]
+	u := startUpload(t, path, s, 20*time.Millisecond)
+	must(t, u.Bind(testIdentity))
+	must(t, feeder{history: &half, flushEvery: 7, partSize: 1 << 20}.run(u.Log))
+	u.waitStored(t, end(&half))
+	if st := u.UploadStatus(); st.Behind != 0 || !st.Since.IsZero() {
+		t.Errorf("with everything stored: %+v", st)
+	}
+	u.end()
+	before := time.Now()
+	must(t, feeder{history: h, flushEvery: 7, partSize: 1 << 20}.run(u.Log))
+	waitPublished(t, u.Log, end(h))
+	st := u.UploadStatus()
+	if st.Epoch != 0 || st.Stored != end(&half) || st.Behind < int64(len(h.files[1].bytes)) || st.Since.Before(before.Add(-time.Second)) || st.Since.After(time.Now()) {
+		t.Errorf("with the upload ended at %v: %+v", before, st)
+	}
+	must(t, u.Close())
+
+	// How much of the open file is in the bucket is not known before it is asked again.
+	l := mustOpen(t, archive.Options{Dir: path, Bucket: u.bucket, Logger: testLogger(t)})
+	if again := l.UploadStatus(); again.Behind < st.Behind || again.Since.Before(st.Since) {
+		t.Errorf("opened again: %+v, before %+v", again, st)
+	}
+	must(t, l.Close())
+}
