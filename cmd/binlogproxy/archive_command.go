@@ -18,12 +18,13 @@ import (
 // archiveCommand looks at what is held of one source, also beside a running daemon. It
 // never changes it.
 type archiveCommand struct {
-	Ls   archiveLs   `cmd:"" help:"List the files that are held."`
-	Stat archiveStat `cmd:"" help:"Show all that is known of a file."`
-	Gaps archiveGaps `cmd:"" help:"List what the source had purged before it was received."`
-	Find archiveFind `cmd:"" help:"Find a transaction by GTID, time or position."`
-	Get  archiveGet  `cmd:"" help:"Write files, or a range of transactions, as files that mysqlbinlog reads."`
-	Cat  archiveCat  `cmd:"" help:"Write a file, or a range of transactions, to standard output, for mysqlbinlog -."`
+	Ls     archiveLs     `cmd:"" help:"List the files that are held."`
+	Stat   archiveStat   `cmd:"" help:"Show all that is known of a file."`
+	Gaps   archiveGaps   `cmd:"" help:"List what the source had purged before it was received."`
+	Find   archiveFind   `cmd:"" help:"Find a transaction by GTID, time or position."`
+	Get    archiveGet    `cmd:"" help:"Write files, or a range of transactions, as files that mysqlbinlog reads."`
+	Cat    archiveCat    `cmd:"" help:"Write a file, or a range of transactions, to standard output, for mysqlbinlog -."`
+	Verify archiveVerify `cmd:"" help:"Read all that is held, and name what is not as it must be; exits with 3 then."`
 }
 
 // archiveFlags say which archive.

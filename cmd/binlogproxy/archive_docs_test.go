@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/binlogproxy/binlogproxy/archive"
 )
 
 func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
@@ -21,7 +23,8 @@ func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
 			}
 		}
 	}
-	for _, printed := range []reflect.Type{reflect.TypeFor[listedFile](), reflect.TypeFor[statedFile](), reflect.TypeFor[listedGap](), reflect.TypeFor[foundTransaction](), reflect.TypeFor[writtenFile]()} {
+	for _, printed := range []reflect.Type{reflect.TypeFor[listedFile](), reflect.TypeFor[statedFile](), reflect.TypeFor[listedGap](), reflect.TypeFor[foundTransaction](), reflect.TypeFor[writtenFile](),
+		reflect.TypeFor[archive.Finding](), reflect.TypeFor[verifyProgress](), reflect.TypeFor[verifyResult]()} {
 		for i := range printed.NumField() {
 			if field := printed.Field(i).Tag.Get("json"); field != "" && !strings.Contains(text, "`"+field+"`") {
 				t.Errorf("docs/archive.md does not mention the field %s of %s", field, printed.Name())

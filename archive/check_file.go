@@ -1,0 +1,207 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/binlogproxy/binlogproxy/archive/catalog"
+	"github.com/binlogproxy/binlogproxy/replication"
+)
+
+// checked is what a sound file says of the one that must follow it.
+type checked struct {
+	seq      uint64
+	executed *replication.GTIDSet // before it and in it; nil where that is not known
+}
+
+// file checks one file and its index.
+func (c *checker) file(ctx context.Context, t target) error {
+	before := c.before
+	c.before = nil
+	name := c.a.filePath(t.file.Name)
+	h, err := c.a.openFile(t.file)
+	switch damage := (*DamageError)(nil); {
+	case errors.Is(err, ErrNotLocal):
+		c.done.Elsewhere++
+		return nil
+	case errors.As(err, &damage):
+		c.report(Finding{damage.File, damage.Offset, damage.Expected, damage.Found})
+		return nil
+	case err != nil:
+		return err
+	}
+	defer h.Close()
+	index := c.a.readIndex(File{Seq: t.file.Seq, Name: t.file.Name}) // all of it, whatever the manifest says
+	proven := c.index(t, index)
+	sound, other, err := c.sums(ctx, t, name, h, proven)
+	if err != nil || !sound {
+		return err
+	}
+	return c.events(ctx, t, name, h, index, before, other)
+}
+
+// index compares an index with its sum in the manifest, if it is in one: each entry has a
+// sum of its own. It gives the blocks that it proves, if any.
+func (c *checker) index(t target, index []byte) (proven []indexEntry) {
+	m := t.sealed
+	entries, _, valid, err := decodeIndex(index)
+	if m == nil {
+		return entriesUpTo(entries, t.size)
+	}
+	sum := catalog.CRC32C(crc32.Checksum(index, castagnoli))
+	if int64(len(index)) == m.IndexSize && sum == m.IndexCRC32C {
+		return entries
+	}
+	at := int64(valid)
+	if err == nil {
+		at = min(int64(len(index)), m.IndexSize)
+	}
+	c.report(Finding{c.a.indexPath(m.Name), at, fmt.Sprintf("%d bytes with CRC32C %s", m.IndexSize, m.IndexCRC32C),
+		fmt.Sprintf("%d bytes with CRC32C %s", len(index), sum)})
+	return nil
+}
+
+func entriesUpTo(entries []indexEntry, end int64) []indexEntry {
+	n := len(entries)
+	for n > 0 && entries[n-1].offset > end {
+		n--
+	}
+	return entries[:n]
+}
+
+// sums compares a file's bytes with the sums of the whole, and of the blocks of a good
+// index, which tell where the damage is. other is a difference of the whole, which the
+// events may explain.
+func (c *checker) sums(ctx context.Context, t target, name string, h io.ReaderAt, proven []indexEntry) (sound bool, other *Finding, err error) {
+	s := blockSums{entries: proven, sha: sha256.New()}
+	limit := t.size + 1 // one more shows that the file is longer
+	if t.last {
+		limit = t.size
+	}
+	buf := make([]byte, hashBuffer)
+	for at := int64(0); at < limit; {
+		if err := ctx.Err(); err != nil {
+			return false, nil, err
+		}
+		n, err := h.ReadAt(buf[:min(int64(len(buf)), limit-at)], at)
+		s.write(buf[:n])
+		at += int64(n)
+		c.progress(int64(n))
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			c.report(Finding{name, at, "bytes that can be read", err.Error()})
+			return false, nil, nil
+		}
+	}
+	switch {
+	case s.at < t.size:
+		c.report(Finding{name, s.at, fmt.Sprintf("%d bytes", t.size), fmt.Sprintf("%d bytes", s.at)})
+	case s.at > t.size:
+		c.report(Finding{name, t.size, fmt.Sprintf("%d bytes", t.size), "more"})
+	}
+	for _, bad := range s.bad {
+		c.report(Finding{name, bad.from, fmt.Sprintf("the bytes up to %d that the index has the sums of", bad.to), "others"})
+	}
+	if s.at != t.size || len(s.bad) > 0 {
+		return false, nil, nil
+	}
+	if m, sha := t.sealed, hex.EncodeToString(s.sha.Sum(nil)); m != nil && (s.crc != uint32(m.CRC32C) || sha != m.SHA256) {
+		other = &Finding{name, 0, fmt.Sprintf("CRC32C %s, SHA-256 %s", m.CRC32C, m.SHA256), fmt.Sprintf("CRC32C %08x, SHA-256 %s", s.crc, sha)}
+	}
+	return true, other, nil
+}
+
+// events reads a file's events, and compares what they say with the manifest, the index,
+// MARK and the file before.
+func (c *checker) events(ctx context.Context, t target, name string, h io.ReaderAt, index []byte, before *checked, other *Finding) error {
+	of := newOpenFile(t.file.Seq, t.file.Name, c.a.opts.IndexEvery)
+	if every, ok := storedEvery(bytes.NewReader(index)); ok {
+		of.every = every
+	}
+	s := c.a.newScanner(of, h)
+	if err := s.run(ctx.Err, t.size); err != nil {
+		damage := (*DamageError)(nil)
+		if err = s.unreadable(name, err); errors.As(err, &damage) {
+			c.report(Finding{name, damage.Offset, damage.Expected, damage.Found})
+			return nil
+		}
+		return err
+	}
+	if other != nil {
+		c.report(*other)
+		return nil
+	}
+	if t.proof != nil && of.sum.file() != uint32(t.proof.CRC32C) {
+		c.report(Finding{name, 0, fmt.Sprintf("%d bytes with CRC32C %s", t.size, t.proof.CRC32C), fmt.Sprintf("CRC32C %08x", of.sum.file())})
+		return nil
+	}
+	if t.last && (of.end.block != c.mark.block || of.sum.block != c.mark.blockCRC) {
+		c.report(Finding{name, c.mark.block, fmt.Sprintf("CRC32C %08x of the bytes up to %d, as MARK says", c.mark.blockCRC, t.size),
+			fmt.Sprintf("CRC32C %08x of those from %d", of.sum.block, of.end.block)})
+		return nil
+	}
+	if !t.last {
+		of.finish()
+	}
+	c.compareIndex(t, of, index)
+	c.compareManifest(t, of)
+	c.compareChain(t, of, name, before)
+	c.before = &checked{seq: t.file.Seq}
+	if of.end.previous != nil {
+		c.before.executed = of.end.previous.Union(of.added)
+	}
+	return nil
+}
+
+// compareIndex compares an index with the one that the file's events give. That of a file
+// that is not sealed may have lost what was written behind MARK.
+func (c *checker) compareIndex(t target, of *openFile, index []byte) {
+	rebuilt := append(appendIndexHeader(nil, of.every), of.index...)
+	at := 0
+	for at < min(len(index), len(rebuilt)) && index[at] == rebuilt[at] {
+		at++
+	}
+	whole := at == len(rebuilt) && (at == len(index) || t.last)
+	if whole || t.sealed == nil && !t.last && at == len(index) {
+		return
+	}
+	if m := t.sealed; m != nil && (int64(len(index)) != m.IndexSize || catalog.CRC32C(crc32.Checksum(index, castagnoli)) != m.IndexCRC32C) {
+		return // reported
+	}
+	c.report(Finding{c.a.indexPath(t.file.Name), int64(at), "the index that the file's events give", "another one"})
+}
+
+func (c *checker) compareManifest(t target, of *openFile) {
+	if t.sealed == nil {
+		return
+	}
+	want, m := of.describe(t.sealed.Epoch, t.sealed.Cut), *t.sealed
+	want.SHA256, want.IndexSize, want.IndexCRC32C = m.SHA256, m.IndexSize, m.IndexCRC32C
+	expected, err := catalog.Record{Sealed: &want}.Append(nil)
+	found, foundErr := catalog.Record{Sealed: &m}.Append(nil)
+	if err != nil || foundErr != nil || !bytes.Equal(expected, found) {
+		c.report(Finding{catalogPath(c.a.timelineDir()), 0, "the manifest of " + m.Name + " that its events give: " + string(bytes.TrimSpace(expected)), string(bytes.TrimSpace(found))})
+	}
+}
+
+// compareChain compares a file with its neighbours: it must name the one that follows, and
+// go on with the transactions behind those of the one before.
+func (c *checker) compareChain(t target, of *openFile, name string, before *checked) {
+	if t.next != "" && of.end.next != t.next {
+		c.report(Finding{name, t.size, "an end that leads to " + t.next, "one that leads to " + fmt.Sprintf("%q", of.end.next)})
+	}
+	if before == nil || before.seq+1 != t.file.Seq || before.executed == nil || of.end.previous == nil {
+		return
+	}
+	if lacks := before.executed.Subtract(of.end.previous); !lacks.IsEmpty() {
+		c.report(Finding{name, replication.FirstEventOffset, "PREVIOUS_GTIDS with all that was executed before", "without " + lacks.String()})
+	}
+}
