@@ -75,6 +75,9 @@ func (l *Log) fileForUpload(seq uint64) (f File, complete, ok bool) {
 		return f, false, false
 	case f.Name == v.Durable.File:
 		f.Size = v.Durable.Offset
+	case f.Seq == v.files[len(v.files)-1].Seq: // of the file behind it nothing can be read yet
+		f.Size = v.limit
+		complete = true
 	default:
 		complete = true
 	}
