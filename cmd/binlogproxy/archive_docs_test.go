@@ -32,3 +32,16 @@ func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryCheckOfDoctorIsInTheDocument(t *testing.T) {
+	text := document(t, "operations.md")
+	names := []string{"configuration", "data-dir"}
+	for _, e := range examinations {
+		names = append(names, e.name)
+	}
+	for _, name := range names {
+		if !strings.Contains(text, "| `"+name+"` |") {
+			t.Errorf("docs/operations.md does not list the check %s", name)
+		}
+	}
+}

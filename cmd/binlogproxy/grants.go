@@ -15,10 +15,10 @@ type grantsCommand struct {
 	Host string `help:"Host from which we connect, as the account names it." default:"%"`
 }
 
-// privileges are what we need at a source, and what for.
-var privileges = []struct{ name, why string }{
-	{"REPLICATION SLAVE", "to receive the binlog, and to see the server_ids of other replicas"},
-	{"REPLICATION CLIENT", "to list the binlog files and to ask for the end of the log, which is our lag"},
+// privileges are what we need at a source, what for, and a statement that each allows.
+var privileges = []struct{ name, why, statement string }{
+	{"REPLICATION SLAVE", "to receive the binlog, and to see the server_ids of other replicas", "SHOW REPLICAS"},
+	{"REPLICATION CLIENT", "to list the binlog files and to ask for the end of the log, which is our lag", "SHOW BINARY LOGS"},
 }
 
 // Run prints SQL for MySQL 8.0.18 and later.

@@ -23,6 +23,7 @@ type cli struct {
 	Config  configCommand  `cmd:"" help:"Look at a configuration."`
 	Archive archiveCommand `cmd:"" help:"Look at what is held of a source, find and copy it; also beside a running daemon."`
 	Grants  grantsCommand  `cmd:"" help:"Print the SQL that gives us an account at a source."`
+	Doctor  doctorCommand  `cmd:"" help:"Check all that a source needs: configuration, disk, the primary and what is held of it; exits with 1 if something fails."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

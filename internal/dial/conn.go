@@ -56,6 +56,15 @@ func (c *Conn) TLS() string {
 	return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
 }
 
+// CertificateEnd is when the server's certificate expires; zero without TLS.
+func (c *Conn) CertificateEnd() time.Time {
+	secured, ok := c.client.Conn.Conn.(*tls.Conn)
+	if !ok || len(secured.ConnectionState().PeerCertificates) == 0 {
+		return time.Time{}
+	}
+	return secured.ConnectionState().PeerCertificates[0].NotAfter
+}
+
 // Close breaks the connection off, without COM_QUIT: it may be called in any
 // state, and beside a call that waits.
 func (c *Conn) Close() error { return c.raw.Close() }
