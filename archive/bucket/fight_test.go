@@ -20,7 +20,7 @@ import (
 // source.json says, none of a later one stands before, and everything is there that was
 // durable before the next writer took over.
 func TestWritersThatStallNeverMixTheirBytes(t *testing.T) {
-	fights := 40
+	fights := 20
 	if testing.Short() {
 		fights = 5
 	}
