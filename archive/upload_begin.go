@@ -43,7 +43,7 @@ func (u *uploader) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return u.writer.Sweep(ctx)
 }
 
 // resume goes on with a file of which the bucket has pieces.
