@@ -67,7 +67,8 @@ func (l *Log) Upload(ctx context.Context, opts UploadOptions) error {
 	}
 	u := &uploader{log: l, opts: opts, lease: lease, logger: l.logger.With("epoch", lease.Epoch())}
 	defer u.close()
-	defer l.uploads.ended()
+	l.uploads.tell(lease.Epoch())
+	defer l.uploads.tell(0)
 	writing, lost := context.WithCancelCause(ctx)
 	var renewer sync.WaitGroup
 	renewer.Go(func() { u.renew(writing, lost) })

@@ -43,11 +43,13 @@ func (l *Log) UploadStatus() UploadStatus {
 	return s
 }
 
-// ended keeps how far the bucket is, and that nothing is copied any more.
-func (c *uploadCounts) ended() {
-	if now := c.now.Load(); now != nil {
-		c.now.Store(&UploadStatus{Stored: now.Stored})
+// tell publishes whose lease it is, while how far the bucket is stays as it was last known.
+func (c *uploadCounts) tell(epoch uint64) {
+	s := UploadStatus{Epoch: epoch}
+	if before := c.now.Load(); before != nil {
+		s.Stored = before.Stored
 	}
+	c.now.Store(&s)
 }
 
 // bytesBehind counts the durable bytes behind a position; all where that is zero.

@@ -47,12 +47,16 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 	}
 	show := c.progress(s)
 	unseen := slices.Clone(c.Files)
+	first := ""
 	done, err := archive.Check(ctx, archive.Options{Dir: dir}, archive.CheckOptions{
 		Want: func(f archive.File) bool {
 			unseen = slices.DeleteFunc(unseen, func(name string) bool { return name == f.Name })
 			return c.wants(f)
 		},
 		Report: func(f archive.Finding) {
+			if first == "" {
+				first = fmt.Sprintf("%s at offset %d", f.Object, f.Offset)
+			}
 			if c.JSON {
 				printJSON(s.out, verifyFinding{"finding", f})
 			} else {
@@ -69,6 +73,7 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 	if len(unseen) > 0 {
 		return &usageError{fmt.Errorf("%w: %q", archive.ErrNoSuchFile, unseen)}
 	}
+	c.keep(s, dir, Verification{Ended: time.Now().UTC(), Files: done.Files - done.Elsewhere, Damages: done.Findings, First: first})
 	if c.JSON {
 		err = printJSON(s.out, verifyResult{"result", done.Files, done.Elsewhere, done.Bytes, done.Findings})
 	} else {
@@ -78,6 +83,16 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 		err = &codedError{exitDamage, fmt.Errorf("%d places in %s are not as they must be", done.Findings, dir)}
 	}
 	return err
+}
+
+// keep leaves the outcome for the daemon, unless only a part was read.
+func (c *archiveVerify) keep(s streams, dir string, v Verification) {
+	if len(c.Files) > 0 || !c.Since.IsZero() {
+		return
+	}
+	if err := keepVerification(dir, v); err != nil {
+		fmt.Fprintln(s.err, "binlogproxy: the outcome will not be in the daemon's status and metrics:", err)
+	}
 }
 
 // wants says whether a file is to be read. The open one has no last time yet.

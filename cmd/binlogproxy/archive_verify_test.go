@@ -43,6 +43,9 @@ func TestArchiveVerify(t *testing.T) {
 	if err := os.WriteFile(name, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if v, err := lastVerification(d.SourceDir()); err != nil || v == nil || v.Damages != 0 || v.Files == 0 {
+		t.Errorf("kept of a sound archive: %+v, %v", v, err)
+	}
 	code, out, errs := command("archive", "verify", "--json", dir)
 	if code != exitDamage {
 		t.Fatalf("exit %d: %s%s", code, out, errs)
@@ -70,5 +73,8 @@ func TestArchiveVerify(t *testing.T) {
 	}
 	if code, _, _ := command("archive", "verify", dir, "--files=binlog.999999"); code != exitUsage {
 		t.Errorf("of no file: exit %d", code)
+	}
+	if v, err := lastVerification(d.SourceDir()); err != nil || v == nil || v.Damages != 1 || !strings.HasPrefix(v.First, name+" at offset") {
+		t.Errorf("kept of a damaged archive, and not of a part of it: %+v, %v", v, err)
 	}
 }

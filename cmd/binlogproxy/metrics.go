@@ -16,11 +16,12 @@ import (
 )
 
 // metrics is the registry behind /metrics. What is a snapshot of something that
-// is kept anyway is collected when asked for; only durations are observed as they
-// happen. docs/metrics.md lists all of them, and a test compares.
+// is kept anyway is collected when asked for; only durations and errors of the bucket
+// are observed as they happen. docs/metrics.md lists all of them, and a test compares.
 type metrics struct {
 	registry *prometheus.Registry
 	fsync    *prometheus.HistogramVec
+	bucket   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -31,13 +32,17 @@ func newMetrics() *metrics {
 			Help:    "Time of each fsync of binlog bytes.",
 			Buckets: prometheus.ExponentialBuckets(50e-6, 2.5, 14),
 		}, []string{"source"}),
+		bucket: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "binlogproxy_bucket_errors_total",
+			Help: "Times that copying into the bucket ended with an error; it is tried again.",
+		}, []string{"source", "kind"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "binlogproxy_build_info", Help: "Always 1; the labels say what was built.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision(), "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.fsync, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.fsync, m.bucket, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -48,7 +53,10 @@ func (m *metrics) syncObserver(source string) func(time.Duration) {
 }
 
 // forget drops what was observed of a source that is gone.
-func (m *metrics) forget(source string) { m.fsync.DeleteLabelValues(source) }
+func (m *metrics) forget(source string) {
+	m.fsync.DeleteLabelValues(source)
+	m.bucket.DeletePartialMatch(prometheus.Labels{"source": source})
+}
 
 // watch collects from a daemon's sources.
 func (m *metrics) watch(d *daemon) { m.registry.MustRegister(&sourceCollector{d}) }
@@ -67,6 +75,7 @@ type metric struct {
 // sample is what a source says of itself at one moment.
 type sample struct {
 	status      SourceStatus
+	heartbeat   time.Duration
 	log         archive.Stats
 	server      server.Stats // zero while nothing listens
 	disconnects map[string]uint64
@@ -80,7 +89,7 @@ func (s *source) sample() (now sample, open bool) {
 	if o == nil {
 		return now, false
 	}
-	now.log = o.log.Stats()
+	now.log, now.heartbeat = o.log.Stats(), s.now().Heartbeat
 	if r := o.receiver.Load(); r != nil {
 		now.disconnects = r.Status().Disconnects
 	}
@@ -124,30 +133,6 @@ var stateMetrics = []metric{
 		}),
 }
 
-// bucketMetrics are known of a source whose log is open, where there is a bucket.
-var bucketMetrics = []metric{
-	newMetric(gauge, "bucket_epoch", "Epoch of the lease that is held; 0 for none.",
-		func(s sample) float64 { return float64(s.status.Bucket.Epoch) }),
-	newMetric(gauge, "bucket_behind_bytes", "Bytes that are durable here and not in the bucket.",
-		func(s sample) float64 { return float64(s.status.Bucket.BehindBytes) }),
-	newMetric(gauge, "bucket_behind_seconds", "Age of the oldest byte that is not in the bucket: what would be lost with this disk.",
-		func(s sample) float64 { return s.status.Bucket.BehindSeconds }),
-	newMetric(gauge, "bucket_pending_files", "Complete files that are not in the bucket's catalog.",
-		func(s sample) float64 { return float64(s.status.Bucket.PendingFiles) }),
-	newMetric(gauge, "bucket_failing", "1 while the log cannot be copied into the bucket.",
-		func(s sample) float64 { return truth(s.status.Bucket.LastError != "") }),
-	newMetric(counter, "bucket_pieces_total", "Pieces of open files written to the bucket.",
-		func(s sample) float64 { return float64(s.status.Bucket.Pieces) }),
-	newMetric(counter, "bucket_piece_bytes_total", "Bytes of these pieces.",
-		func(s sample) float64 { return float64(s.status.Bucket.PieceBytes) }),
-	newMetric(counter, "bucket_sealed_files_total", "Complete files sealed in the bucket.",
-		func(s sample) float64 { return float64(s.status.Bucket.SealedFiles) }),
-	newMetric(counter, "log_evicted_files_total", "Files removed from the disk because the bucket has them.",
-		func(s sample) float64 { return float64(s.status.Bucket.EvictedFiles) }),
-	newMetric(gauge, "log_local_bytes", "Bytes of binlog files on this disk.",
-		func(s sample) float64 { return float64(s.status.Bucket.LocalBytes) }),
-}
-
 // sourceMetrics are known of a source whose log is open.
 var sourceMetrics = []metric{
 	newMetric(counter, "source_connects_total", "Connections made to the source.",
@@ -180,6 +165,15 @@ var sourceMetrics = []metric{
 		func(s sample) float64 { return seconds(s.status.LastEventTime) }),
 	newMetric(gauge, "source_last_heard_timestamp_seconds", "When the source last sent anything, heartbeats included.",
 		func(s sample) float64 { return seconds(s.status.LastHeard) }),
+	newMetric(gauge, "source_heartbeat_seconds", "How long a source that is idle may be silent, as was asked of it.",
+		func(s sample) float64 { return s.heartbeat.Seconds() }),
+	newMetric(gauge, "source_last_gap_timestamp_seconds", "When the newest gap was found; absent where there is none.",
+		func(s sample) float64 {
+			if n := len(s.status.Gaps); n > 0 {
+				return seconds(&s.status.Gaps[n-1].Detected)
+			}
+			return unknown
+		}),
 	newMetric(gauge, "source_gap_detected", "Stretches of history that are lost for good.",
 		func(s sample) float64 { return float64(len(s.status.Gaps)) }),
 	newMetric(gauge, "log_file_number", "Number in the name of the file that the durable mark is in.",
@@ -194,6 +188,22 @@ var sourceMetrics = []metric{
 		func(s sample) float64 { return float64(s.status.Files) }),
 	newMetric(gauge, "log_stalled", "1 while the disk is full and nothing is received.",
 		func(s sample) float64 { return truth(s.status.Stalled) }),
+	newMetric(gauge, "log_disk_free_bytes", "Bytes that are free on the disk of this source; absent while unknown.",
+		func(s sample) float64 { return optional(s.status.DiskFree) }),
+	newMetric(gauge, "archive_verified_timestamp_seconds", "When the last verification ended; absent before the first.",
+		func(s sample) float64 {
+			if v := s.status.Verified; v != nil {
+				return seconds(&v.Ended)
+			}
+			return unknown
+		}),
+	newMetric(gauge, "archive_verified_damages", "Damages that the last verification found; absent before the first.",
+		func(s sample) float64 {
+			if v := s.status.Verified; v != nil {
+				return float64(v.Damages)
+			}
+			return unknown
+		}),
 	newMetric(counter, "log_truncated_bytes_total", "Bytes of torn tails cut off in recoveries.",
 		func(s sample) float64 { return float64(s.log.CutBytes) }),
 	newMetric(counter, "log_fsync_failures_total", "Failed fsyncs.",
@@ -271,6 +281,13 @@ func floats(counts map[string]uint64) map[string]float64 {
 		values[label] = float64(n)
 	}
 	return values
+}
+
+func optional(n *int64) float64 {
+	if n == nil {
+		return unknown
+	}
+	return float64(*n)
 }
 
 func truth(b bool) float64 {

@@ -44,6 +44,7 @@ type source struct {
 type openSource struct {
 	log      *archive.Log
 	upstream *upstream
+	disk     *diskWatch
 	receiver atomic.Pointer[receiver] // nil before the first turn of following
 	listener atomic.Pointer[listener] // nil while nothing listens
 	draining context.Context          // ends when downstreams have had their time
@@ -114,7 +115,8 @@ func (s *source) archive(ctx context.Context) error {
 	defer stopStoring()
 	o.draining = draining
 	s.open.Store(o)
-	var follows, serves, stores sync.WaitGroup
+	var follows, serves, stores, watches sync.WaitGroup
+	watches.Go(func() { o.disk.run(ctx) })
 	stores.Go(func() { s.keepStoring(storing, o) })
 	serves.Go(func() { s.keepServing(serving, o) })
 	follows.Go(func() { s.keepFollowing(ctx, o) })
@@ -127,6 +129,7 @@ func (s *source) archive(ctx context.Context) error {
 	stopStoring()
 	stores.Wait()
 	serves.Wait()
+	watches.Wait()
 	s.open.Store(nil)
 	return o.log.Close()
 }
@@ -144,7 +147,7 @@ func (s *source) openLog(ctx context.Context) (*openSource, error) {
 		_ = log.Close() // nothing was written
 		return nil, err
 	}
-	o := &openSource{log: log, upstream: upstream, listened: make(chan struct{}), admitted: make(chan struct{}), changed: make(chan struct{}, 1)}
+	o := &openSource{log: log, upstream: upstream, disk: &diskWatch{dir: s.dir, logger: s.logger}, listened: make(chan struct{}), admitted: make(chan struct{}), changed: make(chan struct{}, 1)}
 	o.admit = sync.OnceFunc(func() { close(o.admitted) })
 	return o, nil
 }

@@ -48,7 +48,9 @@ type SourceStatus struct {
 	Gaps       []GapStatus        `json:"gaps"`
 	Downstream []DownstreamStatus `json:"downstreams"`
 	Listen     string             `json:"listen,omitempty"`
-	Bucket     *BucketStatus      `json:"bucket,omitempty"` // where one is configured
+	Bucket     *BucketStatus      `json:"bucket,omitempty"`          // where one is configured
+	DiskFree   *int64             `json:"disk_free_bytes,omitempty"` // where the source's files are
+	Verified   *Verification      `json:"verified,omitempty"`        // the last one
 
 	Events         uint64     `json:"events"`         // received since the start
 	ReceivedBytes  uint64     `json:"received_bytes"` // received since the start
@@ -78,8 +80,10 @@ type BucketStatus struct {
 	PendingFiles  int        `json:"pending_files"`  // complete, and not in the bucket's catalog
 	LocalFiles    int        `json:"local_files"`
 	LocalBytes    int64      `json:"local_bytes"`
-	EvictedFiles  int64      `json:"evicted_files"` // since the start
-	Pieces        int64      `json:"pieces"`        // written since the start
+	LocalLimit    int64      `json:"local_limit_bytes"`      // where receiving waits; 0: none
+	PieceInterval float64    `json:"piece_interval_seconds"` // as configured
+	EvictedFiles  int64      `json:"evicted_files"`          // since the start
+	Pieces        int64      `json:"pieces"`                 // written since the start
 	PieceBytes    int64      `json:"piece_bytes"`
 	SealedFiles   int64      `json:"sealed_files"`           // in the bucket, since the start
 	Capabilities  string     `json:"capabilities,omitempty"` // what the last probe has proved
@@ -154,6 +158,7 @@ func (s *source) status() SourceStatus {
 		st.State = string(replica.StateConnecting)
 		o.fill(&st)
 		st.Bucket = s.bucketStatus(o)
+		o.disk.fill(&st)
 	}
 	if since, err := s.trouble(); err != nil {
 		st.Ready, st.ExitCode, st.LastError, st.ErrorTime = false, exitCode(err), err.Error(), moment(since)
@@ -210,6 +215,7 @@ func (s *source) bucketStatus(o *openSource) *BucketStatus {
 	st := &BucketStatus{
 		URL: storage.store.String(), Epoch: u.Epoch, Stored: place(u.Stored), BehindBytes: u.Behind, PendingFiles: u.Pending,
 		EvictedFiles: o.log.Stats().Evicted, Pieces: u.Pieces, PieceBytes: u.Bytes, SealedFiles: u.Files,
+		LocalLimit: int64(storage.config.LocalLimit), PieceInterval: storage.config.PieceInterval.Seconds(),
 	}
 	if !u.Since.IsZero() {
 		st.BehindSeconds = time.Since(u.Since).Seconds()

@@ -135,6 +135,12 @@ func printStatus(out io.Writer, st Status, full bool) error {
 		line("held", fmt.Sprintf("%d files, %d bytes", s.Files, s.Bytes))
 		line("gtid executed", oneLine(s.Executed))
 		line("gtid purged", oneLine(s.Purged))
+		if s.DiskFree != nil {
+			line("free on its disk", fmt.Sprintf("%d bytes", *s.DiskFree))
+		}
+		if v := s.Verified; v != nil {
+			line("verified", fmt.Sprintf("%s: %d files, %d damages %s", v.Ended.Format(time.RFC3339), v.Files, v.Damages, v.First))
+		}
 		if s.Stalled {
 			line("STALLED", "the disk is full: nothing is received until there is room")
 		}

@@ -15,8 +15,10 @@ func (s *source) keepStoring(ctx context.Context, o *openSource) {
 		return
 	}
 	passes := s.passes("is not copied into the bucket", exitFailure, exitUsage)
+	count := s.daemon.metrics.bucketErrors(s.name)
 	_ = s.storing.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.store(ctx, o) },
 		func(err error) bool {
+			count(err)
 			if refuses(err) {
 				o.log.Refuse(err)
 			}
