@@ -21,9 +21,10 @@ help: ## List the targets
 build: ## Build bin/binlogproxy
 	$(GO) build -trimpath -o $(BIN)/binlogproxy ./cmd/binlogproxy
 
-setup: ## Make sure that a container engine runs, and that the MySQL image and the S3 server exist
+setup: ## Make sure that a container engine runs, and that the MySQL image, the S3 server and promtool exist
 	@testenv/setup/setup.sh
 	@$(GO) run ./testenv/setup/s3
+	@$(GO) run ./testenv/setup/promtool
 
 test: setup ## Unit, property and integration tests, race detector on
 	$(GO) test -race -timeout 20m ./...
