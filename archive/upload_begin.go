@@ -109,7 +109,6 @@ func (u *uploader) reconcileAll(state *bucket.State) error {
 	}
 	if last := listed.Last(); last != nil {
 		u.listed = last.Seq
-		u.reached = replication.Position{File: last.Name, Offset: last.Size}
 	}
 	return nil
 }
