@@ -127,7 +127,7 @@ func TestDoctorComparesClocksAndCertificates(t *testing.T) {
 	}{
 		{0, examineClock, checkOK}, {time.Minute, examineClock, checkWarn}, {-time.Minute, examineClock, checkWarn},
 		{100 * 365 * 24 * time.Hour, examineTLS, checkFail},
-		{conn.CertificateEnd().Sub(time.Now()) - time.Hour, examineTLS, checkWarn},
+		{time.Until(conn.CertificateEnd()) - time.Hour, examineTLS, checkWarn},
 	} {
 		p := &patient{conn: conn, now: func() time.Time { return time.Now().Add(c.shift) }}
 		if d := c.examine(t.Context(), p); d.Result != c.result {
