@@ -69,19 +69,16 @@ func (l *Log) fileForUpload(seq uint64) (f File, complete, ok bool) {
 		return File{Seq: seq, Name: m.Name, Size: m.Size}, true, true
 	}
 	v := l.view.Load()
-	f, ok = v.file(seq)
-	switch {
-	case !ok || f.Cut != nil: // of a cut file the manifest, which comes, says how long it is
-		return f, false, false
-	case f.Name == v.Durable.File:
-		f.Size = v.Durable.Offset
-	case f.Seq == v.files[len(v.files)-1].Seq: // of the file behind it nothing can be read yet
-		f.Size = v.limit
-		complete = true
-	default:
-		complete = true
+	i, ok := slices.BinarySearchFunc(v.files, seq, fileOrder)
+	if !ok || v.files[i].Cut != nil { // of a cut file the manifest, which comes, says how long it is
+		return File{}, false, false
 	}
-	return f, complete, ok
+	f = v.files[i]
+	if f.Size = v.end(i); f.Name != v.Durable.File {
+		return f, true, true
+	}
+	f.Size = v.Durable.Offset
+	return f, false, true
 }
 
 // lastSeq is the sequence number of the last file that holds something.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // UploadOptions say how a log is copied into a bucket. Only Bucket and Holder are needed.
@@ -101,13 +102,14 @@ type uploader struct {
 	lease  *bucket.Lease
 	writer *bucket.Writer
 
-	timeline catalog.Timeline // that is written to
-	next     uint64           // sequence number of the file in hand
-	hand     *fileUpload      // what is being received; nil while nothing of it is seen
-	waiting  []*fileUpload    // complete files behind the last that the catalog lists, in order
-	sealing  chan error       // answers when the first of waiting is sealed; nil = it is not being done
-	listed   uint64           // the last file that the bucket's catalog listed at the beginning
-	gaps     int              // that the bucket's source.json has
+	timeline catalog.Timeline     // that is written to
+	next     uint64               // sequence number of the file in hand
+	hand     *fileUpload          // what is being received; nil while nothing of it is seen
+	waiting  []*fileUpload        // complete files behind the last that the catalog lists, in order
+	sealing  chan error           // answers when the first of waiting is sealed; nil = it is not being done
+	listed   uint64               // the last file that the bucket's catalog listed at the beginning
+	gaps     int                  // that the bucket's source.json has
+	reached  replication.Position // everything before it is in the bucket, as far as is known
 }
 
 // run copies until ctx ends.

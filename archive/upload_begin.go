@@ -109,6 +109,7 @@ func (u *uploader) reconcileAll(state *bucket.State) error {
 	}
 	if last := listed.Last(); last != nil {
 		u.listed = last.Seq
+		u.reached = replication.Position{File: last.Name, Offset: last.Size}
 	}
 	return nil
 }

@@ -115,9 +115,8 @@ func TestAWriterThatWasReplacedWritesNothingMore(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Flush()
-	for !(&uploading{Log: first}).stored(first.State().Durable) {
-		time.Sleep(time.Millisecond)
-	}
+	received, _ := first.End()
+	(&uploading{Log: first}).waitStored(t, received)
 	lease, err := b.Acquire(t.Context(), testHolder, time.Minute) // from the same data directory: at once
 	must(t, err)
 	_, state, err := b.TakeOver(t.Context(), lease)
@@ -231,7 +230,8 @@ func TestTheLimitForLocalFilesHoldsWhileTheBucketIsAway(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for f.run(l) != nil { // as the replica tries again
+	for l.State().Durable != end(h) { // as the replica tries again
+		_ = f.run(l) // while it is full
 		time.Sleep(time.Millisecond)
 	}
 	(&uploading{Log: l}).waitStored(t, end(h))

@@ -10,6 +10,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/archive/store"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // maxSmalls is how many small pieces of a file there may be before one takes their
@@ -26,6 +27,7 @@ type fileUpload struct {
 	bigs   []bucket.Piece // in order, from the file's start on
 	smalls []bucket.Piece // behind them
 	since  time.Time      // when the oldest byte that is in no piece was seen; zero for none: when a piece is due
+	size   int64          // of the complete file; 0 before its sealing
 }
 
 func (u *uploader) openFile(seq uint64, name string) (*fileUpload, error) {
@@ -124,6 +126,7 @@ func (f *fileUpload) put(ctx context.Context, s stretch, body []byte) (bucket.Pi
 	}
 	stored, err := f.u.writer.PutPiece(ctx, p, body)
 	if err == nil {
+		f.u.reached = replication.Position{File: f.name, Offset: s.end}
 		f.u.log.uploads.pieces.Add(1)
 		f.u.log.uploads.bytes.Add(int64(len(body)))
 	}
@@ -146,6 +149,7 @@ func (f *fileUpload) replaceSmalls(ctx context.Context, by bucket.Piece) error {
 // resume goes through the pieces that the bucket has of the file, of which size bytes
 // are held, and compares them with the log: the next ones go on behind them.
 func (f *fileUpload) resume(chain bucket.Chain, size int64) error {
+	f.u.reached = replication.Position{File: f.name, Offset: chain.End()}
 	for _, span := range chain.Spans {
 		if span.To > size {
 			return &BehindError{File: f.name, Held: size, Stored: chain.End()}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // startSealing begins to make the oldest complete file an object of the bucket, beside
@@ -29,7 +30,11 @@ func (u *uploader) sealed(err error) error {
 	if err != nil {
 		return err
 	}
-	u.waiting[0].close()
+	f := u.waiting[0]
+	if f.cut.stored == 0 && (u.hand == nil || u.hand.cut.stored == 0) { // an old one, without pieces
+		u.reached = replication.Position{File: f.name, Offset: f.size}
+	}
+	f.close()
 	u.waiting = u.waiting[1:]
 	return nil
 }
@@ -51,6 +56,7 @@ func (f *fileUpload) seal(ctx context.Context, m *catalog.Manifest) error {
 	if err != nil {
 		return &DiskError{Op: "read", File: path, Err: err}
 	}
+	f.size = m.Size
 	stored, err := u.writer.Seal(ctx, bucket.Sealing{Timeline: u.timeline, Manifest: *m, Pieces: f.bigs, Local: f.file, Index: index})
 	if err != nil {
 		return err

@@ -73,13 +73,5 @@ func (v *view) bytesBehind(pos replication.Position) (n int64) {
 
 // tell publishes where the upload stands.
 func (u *uploader) tell() {
-	s := UploadStatus{Epoch: u.lease.Epoch()}
-	f := u.hand
-	if f == nil && len(u.waiting) > 0 {
-		f = u.waiting[len(u.waiting)-1]
-	}
-	if f != nil {
-		s.Stored = replication.Position{File: f.name, Offset: f.cut.stored}
-	}
-	u.log.uploads.now.Store(&s)
+	u.log.uploads.now.Store(&UploadStatus{Epoch: u.lease.Epoch(), Stored: u.reached})
 }

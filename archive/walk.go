@@ -107,7 +107,7 @@ func (w *walker) end(offset int64) bool {
 	return true
 }
 
-// explain names the damage that walk came upon.
+// explainWalk makes of an error of walk what its caller is told.
 func (a *Archive) explainWalk(f File, w *walker, err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -48,8 +48,8 @@ func (c *Catalog) Find(file string) *catalog.Manifest {
 // missing or damaged.
 func (b *Bucket) Catalog(ctx context.Context, t catalog.Timeline) (*Catalog, error) {
 	c, err := b.loadCatalog(ctx, t)
-	if damage := (*DamageError)(nil); errors.As(err, &damage) {
-		// A listing may be older than what was read after it, or have a hole.
+	if damage := (*DamageError)(nil); errors.As(err, &damage) || err == nil && c.etag == "" {
+		// A listing may be older than what was read after it, or have holes.
 		return b.loadCatalog(ctx, t)
 	}
 	return c, err

@@ -54,10 +54,15 @@ func (w *Writer) catalogOf(ctx context.Context, dir string) (*Catalog, error) {
 // DeletePieces removes pieces that a big one covers, after it has asked the store for
 // that one. All must be of this epoch.
 func (w *Writer) DeletePieces(ctx context.Context, big Piece, small []Piece) error {
-	if err := w.check(); err != nil {
+	c, err := w.catalogOf(ctx, big.Timeline)
+	if err != nil {
 		return err
 	}
 	held, err := w.b.Describe(ctx, big)
+	if errors.Is(err, store.ErrNotFound) {
+		// A later writer has sealed the file and dropped its pieces, or it is lost.
+		err = errors.Join(w.own(ctx, c.Timeline), err)
+	}
 	if err != nil {
 		return err
 	}
