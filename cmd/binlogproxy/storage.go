@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -67,6 +68,21 @@ func (s *storage) capabilities(ctx context.Context) (store.Capabilities, error) 
 	s.mu.Unlock()
 	s.logger.Info("the bucket keeps what it must", "bucket", s.store.String(), "proved", can.String())
 	return can, nil
+}
+
+// probeNowAndThen ends a turn when the store ignores conditions, which it had kept before.
+// That it cannot be reached, or used, the turn finds out by itself.
+func (s *storage) probeNowAndThen(ctx context.Context, end context.CancelCauseFunc) {
+	for {
+		waitFor(ctx, probeEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := s.capabilities(ctx); errors.Is(err, store.ErrIgnoresConditions) {
+			end(err)
+			return
+		}
+	}
 }
 
 // lastProbe is what the last probe has proved, and when.

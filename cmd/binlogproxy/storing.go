@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 
 	"github.com/binlogproxy/binlogproxy/archive"
 )
@@ -43,7 +44,12 @@ func (s *source) store(ctx context.Context, o *openSource) error {
 		return err
 	}
 	defer s.daemon.under.begin("copying source " + s.name)()
-	return o.log.Upload(ctx, archive.UploadOptions{
+	turn, end := context.WithCancelCause(ctx)
+	var prober sync.WaitGroup
+	prober.Go(func() { storage.probeNowAndThen(turn, end) })
+	defer prober.Wait()
+	defer end(nil)
+	err = o.log.Upload(turn, archive.UploadOptions{
 		Bucket: storage.of(s.name, can), Holder: storage.holder,
 		LeaseTTL: storage.config.Lease, Interval: storage.config.PieceInterval,
 		OnLease: func() {
@@ -51,4 +57,8 @@ func (s *source) store(ctx context.Context, o *openSource) error {
 			o.admit()
 		},
 	})
+	if cause := context.Cause(turn); ctx.Err() == nil && cause != nil {
+		return cause
+	}
+	return err
 }
