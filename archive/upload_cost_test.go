@@ -45,8 +45,8 @@ func TestUploadingCostsNoMoreThanItMust(t *testing.T) {
 					t.Errorf("%s: %d requests, at most %d are needed", op, count.Requests, limits[op])
 				}
 			}
-			if cost.Leases > leases {
-				t.Errorf("the lease was written %d times in %s", cost.Leases, cost.Elapsed)
+			if cost.Leases > leases || cost.Pieces > pieces {
+				t.Errorf("%d leases and %d pieces were written in %s", cost.Leases, cost.Pieces, cost.Elapsed)
 			}
 			const rest = 8<<20 + 1<<20 // what is left at the file's end, once more; and documents
 			if most := c.times*cost.Binlog + rest; cost.Uploaded() > most {

@@ -187,8 +187,11 @@ func (s *S3) Close() error {
 func (s *S3) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // URL is that of the bucket below a prefix; "" = all of it.
-func (s *S3) URL(prefix string) string {
-	return "s3://" + s3Bucket + "/" + prefix + "?endpoint=http://" + s.Addr() + "&region=" + s3Region
+func (s *S3) URL(prefix string) string { return s.URLAt(s.Addr(), prefix) }
+
+// URLAt is URL at another address, host:port, which leads to the server.
+func (s *S3) URLAt(addr, prefix string) string {
+	return "s3://" + s3Bucket + "/" + prefix + "?endpoint=http://" + addr + "&region=" + s3Region
 }
 
 // Env is what a process needs in its environment to use URL.
@@ -211,8 +214,11 @@ func (s *S3) Credentials() credentials.Provider {
 }
 
 // Open opens the bucket below a prefix. Whoever calls it calls Close of the store.
-func (s *S3) Open(prefix string) (*s3.Store, error) {
-	bucket, err := s3.ParseURL(s.URL(prefix), func(string) string { return "" })
+func (s *S3) Open(prefix string) (*s3.Store, error) { return s.OpenAt(s.Addr(), prefix) }
+
+// OpenAt is Open at another address, host:port, which leads to the server.
+func (s *S3) OpenAt(addr, prefix string) (*s3.Store, error) {
+	bucket, err := s3.ParseURL(s.URLAt(addr, prefix), func(string) string { return "" })
 	if err != nil {
 		return nil, err
 	}

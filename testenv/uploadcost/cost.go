@@ -33,6 +33,7 @@ type Cost struct {
 	Elapsed time.Duration // in which it has done so
 	Counts  map[faultstore.Op]faultstore.Count
 	Leases  int64 // of the Puts, those of the lease
+	Pieces  int64 // and those of pieces
 }
 
 // Uploaded is how many bytes were sent.
@@ -67,10 +68,11 @@ func Count(ctx context.Context, o Options) (*Cost, error) {
 	err = s.run(ctx)
 	end(nil)
 	upload.Wait()
+	pieces := s.log.UploadStatus().Pieces
 	if err := errors.Join(err, s.log.Close()); err != nil {
 		return nil, err
 	}
-	return &Cost{Binlog: s.written, Elapsed: s.clock.Now().Sub(start), Counts: counted.Counts(), Leases: counted.leases.Load()}, nil
+	return &Cost{Binlog: s.written, Elapsed: s.clock.Now().Sub(start), Counts: counted.Counts(), Leases: counted.leases.Load(), Pieces: pieces}, nil
 }
 
 // start is when the source begins to write.

@@ -234,6 +234,53 @@ func TestMeasureTail(t *testing.T) {
 	}
 }
 
+// What a bucket is sent is counted for each rate.
+func TestMeasureCost(t *testing.T) {
+	b := &bencher{root: t.TempDir()}
+	if err := b.costOf(t.Context(), 9<<20); err != nil || len(b.results) != 3*len(rates) {
+		t.Fatalf("%+v, %v", b.results, err)
+	}
+	for _, r := range b.results {
+		if r.Ours.Min() < 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// A source is received at its pace beside a bucket that hangs, which then gets all of it.
+func TestMeasureUploading(t *testing.T) {
+	testenv.RequireDocker(t)
+	s, err := startSource(t.Context(), t.TempDir(), t.TempDir(), kind{name: large, rows: 100, valueBytes: 8000, size: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	b := &bencher{disk: t.TempDir()}
+	b.build(t)
+	for _, v := range besides {
+		if v.name != "hangs" {
+			continue
+		}
+		if figures, err := b.receiveBeside(t.Context(), s, v); err != nil || figures[rate] <= 0 || figures[cpu] <= 0 || figures[memory] < 1 {
+			t.Errorf("%v, %v", figures, err)
+		}
+	}
+}
+
+// A daemon is killed in a transaction and behind it, and what its bucket has is found.
+func TestMeasureRecovery(t *testing.T) {
+	testenv.RequireDocker(t)
+	b := &bencher{disk: t.TempDir(), root: t.TempDir()}
+	b.build(t)
+	if err := b.recoveryLarge(t.Context(), 24<<20); err != nil || len(b.results) != 2 {
+		t.Errorf("%+v, %v", b.results, err)
+	}
+}
+
 // The test binary is also the process that is measured.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && slices.Contains([]string{"library", "copy", "receive"}, os.Args[1]) {

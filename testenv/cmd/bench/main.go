@@ -112,6 +112,10 @@ var (
 		{"event", (*bencher).event},
 		{"start", (*bencher).start},
 		{"tail", (*bencher).tail},
+		{"cost", (*bencher).cost},
+		{"upload", (*bencher).upload},
+		{"recovery", (*bencher).recovery},
+		{"history", (*bencher).history},
 	}
 )
 
