@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"path"
@@ -49,22 +48,37 @@ func (a *Archive) init(opts Options) {
 type openHandle interface {
 	io.ReaderAt
 	io.Closer
+	// source names what has the byte at an offset: a path, or an object of the bucket.
+	source(off int64) (name string, local bool)
 }
 
-// openFile opens a file's bytes. All reading of binlog files begins here.
+// localFile is one on this disk.
+type localFile struct {
+	Handle
+	path string
+}
+
+func (f localFile) source(int64) (string, bool) { return f.path, true }
+
+// openFile opens a file's bytes: those on this disk, else those in the bucket. All
+// reading of binlog files begins here.
 func (a *Archive) openFile(f File) (openHandle, error) {
+	if now, ok := a.view.Load().file(f.Seq); ok {
+		f = now
+	}
 	name := a.filePath(f.Name)
 	h, err := a.fs.OpenFile(name, ReadOnly)
-	if isNotExist(err) {
-		if f.Stored || a.storedMeanwhile(f) {
-			return nil, fmt.Errorf("%w: %s", ErrNotLocal, f.Name)
-		}
+	switch {
+	case isNotExist(err) && (f.Stored || a.storedMeanwhile(f)):
+		return a.openStored(f)
+	case isNotExist(err):
 		return nil, a.damaged(&DamageError{File: name, Expected: "a file that is held", Found: "no such file"})
-	}
-	if err != nil {
+	case err != nil:
 		return nil, &DiskError{Op: "open", File: name, Err: err}
+	case f.head != nil:
+		return f.head.open(localFile{h, name})
 	}
-	return h, nil
+	return localFile{h, name}, nil
 }
 
 // storedMeanwhile says that the catalog now has a file as one that is in the bucket: who
@@ -80,7 +94,15 @@ func (a *Archive) storedMeanwhile(f File) bool {
 
 // openIndex opens a file's index. All reading of what readers want of an index begins here.
 func (a *Archive) openIndex(f File) (openHandle, error) {
-	return a.fs.OpenFile(a.indexPath(f.Name), ReadOnly)
+	name := a.indexPath(f.Name)
+	h, err := a.fs.OpenFile(name, ReadOnly)
+	if isNotExist(err) && f.Sealed && f.stored.size > 0 {
+		return a.openStoredIndex(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return localFile{h, name}, nil
 }
 
 // damaged stops the writing side, if there is one: what is held can no longer be trusted

@@ -70,8 +70,7 @@ func (r *Reader) badBlock(b block, found uint32) error {
 	if r.proof.checksum == replication.ChecksumCRC32 {
 		return nil
 	}
-	return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
-		Expected: fmt.Sprintf("CRC32C %s of the bytes up to %d", catalog.CRC32C(b.sum), b.end), Found: catalog.CRC32C(found).String()})
+	return r.damaged(r.chunks.offset, fmt.Sprintf("CRC32C %s of the bytes up to %d", catalog.CRC32C(b.sum), b.end), catalog.CRC32C(found).String())
 }
 
 // loadBlocks reads on in the index file, in the reader's own buffer. What cannot be

@@ -132,6 +132,9 @@ func (l *Log) mustMark(of *openFile) bool {
 // writeIndex appends the entries that gathered. They are fsynced with the mark
 // that relies on them.
 func (l *Log) writeIndex(of *openFile) error {
+	if of.head != nil { // the index is made when the file's beginning is here
+		of.index = of.index[:0]
+	}
 	if len(of.index) == 0 {
 		return nil
 	}
@@ -175,10 +178,10 @@ func (l *Log) markSoon() error {
 }
 
 // markNow records in MARK what is durable. It does nothing if that stands there,
-// or if it was not yet compared with the source.
+// if it was not yet compared with the source, or if the file's beginning is not here.
 func (l *Log) markNow() error {
 	of := l.cur
-	if of == nil || l.unproven.Load() || of.end.offset == replication.FirstEventOffset {
+	if of == nil || of.head != nil || l.unproven.Load() || of.end.offset == replication.FirstEventOffset {
 		return nil
 	}
 	if last := l.mark.last; last.fileSeq == of.seq && last.offset == of.end.offset {

@@ -107,6 +107,9 @@ func (l *Log) compareOffset(farthest int64) (int64, error) {
 		target = min(target, l.floor)
 	}
 	target = min(target-l.opts.CompareBack, farthest)
+	if of.head != nil && target < of.head.start {
+		return 0, errFetching
+	}
 	from := replication.FirstEventOffset
 	if target <= from {
 		return from, nil

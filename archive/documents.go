@@ -159,7 +159,7 @@ func (a *Archive) showManifest(h heldFile, local bool) error {
 	}
 	info.Local, info.Manifest = local, m
 	if h.stored != nil {
-		info.Stored, info.etag = true, h.stored.ETag
+		info.Stored, info.stored.etag = true, h.stored.ETag
 	}
 	a.showRecovered(info, added, m.Size)
 	return nil

@@ -19,7 +19,7 @@ var (
 	ErrTail = errors.New("end of what is published")
 	// ErrNoSuchFile says that no file of that name, or for that GTID set, is held.
 	ErrNoSuchFile = errors.New("no such binlog file in the archive")
-	// ErrNotLocal says that a file is in the bucket only, from which nothing is read.
+	// ErrNotLocal says that a file is in the bucket only, and nothing is read from there.
 	ErrNotLocal = errors.New("the binlog file is in the bucket only")
 	// ErrNoTransaction says that no transaction is held that a search asks for.
 	ErrNoTransaction = errors.New("no such transaction in the archive")
@@ -42,7 +42,7 @@ type FormatError = catalog.VersionError
 // DamageError names bytes that were durable and do not verify any more. Nothing
 // is deleted; writing stops, and what stands before it is still served.
 type DamageError struct {
-	File     string // path
+	File     string // path, or key of an object in the bucket
 	Offset   int64
 	Expected string
 	Found    string

@@ -51,6 +51,10 @@ var (
 	}
 )
 
+var exampleRestoring = restoring{
+	Format: 1, Timeline: "0001-3e11fa47-71ca-11e1-9e33-c80aa9429562", Files: []string{"binlog.000043"}, Seq: 43, End: 5_000_000,
+}
+
 func encodeRecords(t testing.TB, records []catalog.Record) []byte {
 	t.Helper()
 	var b []byte
@@ -72,6 +76,15 @@ func encodeSource(t testing.TB, d catalog.Source) []byte {
 	return b
 }
 
+func encodeExample(t testing.TB, r restoring) string {
+	t.Helper()
+	b, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // docs/format.md shows, byte for byte, what this program writes.
 func TestFormatDocumentIsTrue(t *testing.T) {
 	doc, err := os.ReadFile("../docs/format.md")
@@ -85,6 +98,7 @@ func TestFormatDocumentIsTrue(t *testing.T) {
 		"index entry":  hexLines(exampleEntry(t).append(nil)),
 		"catalog":      string(encodeRecords(t, exampleRecords)),
 		"source.json":  string(encodeSource(t, exampleSource)),
+		"RESTORING":    encodeExample(t, exampleRestoring),
 	} {
 		if !bytes.Contains(doc, []byte("```\n"+strings.TrimRight(want, "\n")+"\n```")) {
 			t.Errorf("docs/format.md does not show this %s:\n%s", name, want)
@@ -130,6 +144,25 @@ func flip(b []byte, bit uint) []byte {
 		out[bit/8%uint(len(out))] ^= 1 << (bit % 8)
 	}
 	return out
+}
+
+func FuzzDecodeRestoring(f *testing.F) {
+	b, err := exampleRestoring.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Add(flip(b, 200))
+	f.Add([]byte("00000000 {}\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeRestoring(b)
+		if err != nil {
+			return
+		}
+		if again, err := r.encode(); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%q became %q (%v)", b, again, err)
+		}
+	})
 }
 
 func FuzzDecodeMark(f *testing.F) {

@@ -23,6 +23,9 @@ func (l *Log) Gap(reason, next string, previous *replication.GTIDSet) error {
 	if err := l.readyLocked(); err != nil || l.file == noFile {
 		return err
 	}
+	if l.cur != nil && l.cur.head != nil {
+		return errFetching
+	}
 	l.compare = nil
 	if err := l.settleLocked(); err != nil {
 		return err

@@ -57,6 +57,8 @@ type Log struct {
 	cutProof *catalog.FileProof // of the cut file that StartFile is to follow
 	sealer   sealer
 
+	restored restored
+	fetching fetching
 	toStore  toStore
 	evicting sync.Mutex
 	complete atomic.Int64 // bytes of local files but the open one
@@ -112,13 +114,21 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	if err := l.lockDir(); err != nil {
 		return nil, err
 	}
-	if err := l.recover(ctx); err != nil {
+	err := l.restore(ctx)
+	if err == nil {
+		err = l.recover(ctx)
+	}
+	if err != nil {
 		l.release()
 		return nil, err
+	}
+	if l.restored.damage != nil {
+		l.stopWith(l.restored.damage)
 	}
 	l.evict()
 	go l.commitLoop()
 	go l.sealLoop()
+	l.startFetching()
 	return l, nil
 }
 
@@ -150,9 +160,15 @@ func (l *Log) Close() error {
 	}
 	l.closed, l.closing = true, true
 	l.cond.Broadcast()
+	l.mu.Unlock()
+	l.stopFetching()
+	l.mu.Lock()
 	err := l.settleLocked()
 	if err == nil {
 		err = l.doLocked(l.markNow)
+	}
+	if err == errFetched {
+		err = nil
 	}
 	if l.stop != nil {
 		err = nil // the receiving side was told

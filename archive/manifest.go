@@ -24,7 +24,16 @@ type File struct {
 	Stored        bool              // it is in the bucket, verified
 	Manifest      *catalog.Manifest // all that the catalog says of it; nil unless sealed. Not to be changed
 
-	etag string // of the object there
+	stored storedFile
+	head   *head // of the open file, while its beginning is not on this disk; else nil
+}
+
+// storedFile is what is known of a sealed file's objects in the bucket, if it is there.
+type storedFile struct {
+	etag      string // of the file
+	size      int64
+	indexSize int64
+	indexCRC  catalog.CRC32C
 }
 
 // describe gives the manifest of a complete file, but for its SHA-256 and index.
@@ -47,6 +56,7 @@ func fileOf(m *catalog.Manifest) (File, error) {
 	f := File{
 		Seq: m.Seq, Name: m.Name, Size: m.Size, Sealed: true, Cut: m.Cut, ServerVersion: m.ServerVersion,
 		FirstTime: commitTime(m.FirstCommit), LastTime: commitTime(m.LastCommit),
+		stored: storedFile{size: m.Size, indexSize: m.IndexSize, indexCRC: m.IndexCRC32C},
 	}
 	if m.Cut != nil {
 		f.Size = m.Cut.Offset

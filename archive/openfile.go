@@ -23,6 +23,8 @@ type openFile struct {
 	index    []byte               // entries not yet written to idx
 	idxSize  int64                // bytes of idx that were written
 	idxDirty bool                 // some of them are not fsynced
+
+	head *head // while the beginning is not on the disk; else nil
 }
 
 func newOpenFile(seq uint64, name string, every int64) *openFile {

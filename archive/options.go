@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
+	"github.com/binlogproxy/binlogproxy/archive/remote"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -19,6 +20,9 @@ type Options struct {
 	// Bucket is where Upload copies the log to; nil = there is none. What is sealed is
 	// kept for it.
 	Bucket *bucket.Bucket
+	// Remote reads objects of Bucket's store: files that are not on the disk. nil = those
+	// cannot be read.
+	Remote *remote.Files
 	Keep   Retention // of local files; only what is in the bucket is ever removed
 
 	BufferSize  int           // bytes of each of the two commit buffers; 0 = 4 MiB

@@ -78,7 +78,7 @@ func (r *Reader) open(v *view, i int, offset int64) error {
 	r.file, r.handle = file, f
 	r.chunks = chunker{file: f, name: file.Name, offset: offset, buf: r.chunks.buf}
 	r.blocks = blocks{next: r.blocks.next[:0]}
-	r.proof = proof{checksum: file.Checksum, path: r.archive.filePath(file.Name), trusted: offset == replication.FirstEventOffset}
+	r.proof = proof{checksum: file.Checksum, trusted: offset == replication.FirstEventOffset}
 	return nil
 }
 

@@ -105,6 +105,11 @@ func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged b
 	if gap, ok := l.gapBehind(h.begin.Seq); ok {
 		return l.recoverCut(ctx, h, gap)
 	}
+	if l.restored.head != nil {
+		l.goOnWith(l.cur, l.cur.end.offset)
+		l.publishFile(l.cur)
+		return nil
+	}
 	of, err := l.openHeld(h)
 	if err != nil {
 		return err
@@ -129,17 +134,23 @@ func (l *Log) recoverLast(ctx context.Context, h heldFile, m mark, markDamaged b
 		of.close()
 		return err
 	}
+	l.goOnWith(of, m.offset)
+	if err == nil {
+		l.publishFile(of)
+	}
+	return nil
+}
+
+// goOnWith lets the receiving side go on with a file, of which what stands before floor
+// is proven.
+func (l *Log) goOnWith(of *openFile, floor int64) {
 	l.cur = of
 	l.file = fileOpen
 	l.in = newFollower(of.name, of.every)
 	l.in.at = of.end
 	l.active.reset(of.end.offset)
-	l.floor = m.offset
-	l.unproven.Store(of.end.offset > m.offset)
-	if err == nil {
-		l.publishFile(of)
-	}
-	return nil
+	l.floor = floor
+	l.unproven.Store(of.end.offset > floor)
 }
 
 // readAgain gives the account of a file up to the mark, where what stands behind

@@ -57,18 +57,15 @@ func firstError(errs ...error) error {
 
 // repairLocked goes back to the last commit after a fault.
 func (l *Log) repairLocked() error {
-	for l.busy {
+	l.in.abort()
+	for l.job != nil {
 		l.cond.Wait()
 	}
-	l.in.abort()
-	full := isFull(l.fault)
-	if err := l.doLocked(func() error { return l.repair(full) }); err != nil {
-		if l.closed {
+	fetched := l.fault == errFetched && l.cur.head == nil // which was repaired then
+	if !fetched {
+		if err := l.repairDiskLocked(); err != nil {
 			return err
 		}
-		l.fault = nil
-		l.failLocked(err)
-		return err
 	}
 	l.fault, l.failed = nil, make(chan struct{})
 	l.flush = false
@@ -76,10 +73,28 @@ func (l *Log) repairLocked() error {
 		l.in.at = l.cur.end
 		l.active.reset(l.in.at.offset)
 	}
+	if fetched {
+		return nil
+	}
 	l.counts.repairs.Add(1)
 	l.logger.Warn("went back to the last commit after a failed disk operation", "position", l.in.name, "offset", l.in.at.offset)
 	l.publish(func(v *view) { v.Stalled = false })
 	return nil
+}
+
+// repairDiskLocked does so on the disk. If it fails, there is a fault again.
+func (l *Log) repairDiskLocked() error {
+	for l.busy {
+		l.cond.Wait()
+	}
+	full := isFull(l.fault)
+	err := l.doLocked(func() error { return l.repair(full) })
+	if err == nil || l.closed {
+		return err
+	}
+	l.fault = nil
+	l.failLocked(err)
+	return err
 }
 
 // repair opens the file anew, cuts it back to what was fsynced, and reads that
@@ -113,7 +128,7 @@ func (l *Log) repair(full bool) error {
 	}
 	l.cur.close()
 	end, name := l.cur.end.offset, l.filePath(l.cur.name)
-	of := newOpenFile(l.cur.seq, l.cur.name, l.cur.every)
+	of := l.accountAnew()
 	if err := l.reopen(of, end, full); err != nil {
 		of.close()
 		return err
@@ -123,11 +138,18 @@ func (l *Log) repair(full bool) error {
 		of.close()
 		return s.damage(name, err)
 	}
-	if err := l.rewriteIndex(of, replication.FirstEventOffset); err != nil {
-		of.close()
-		return err
+	if of.head == nil {
+		if err := l.rewriteIndex(of, replication.FirstEventOffset); err != nil {
+			of.close()
+			return err
+		}
 	}
 	l.cur = of
+	if m := l.restored.marker; of.head == nil && m != nil && !m.Fetched {
+		if err := l.noteFetched(); err != nil {
+			return err
+		}
+	}
 	if l.mustMark(of) {
 		if err := l.markNow(); err != nil {
 			return err
@@ -135,6 +157,19 @@ func (l *Log) repair(full bool) error {
 	}
 	l.publishFile(of) // what failed may have come between the fsync of a batch and its publication
 	return nil
+}
+
+// accountAnew begins the account of the open file where all bytes that follow are on the
+// disk.
+func (l *Log) accountAnew() *openFile {
+	h := l.cur.head
+	if h == nil {
+		return newOpenFile(l.cur.seq, l.cur.name, l.cur.every)
+	}
+	if of := h.whole(); of != nil {
+		return of
+	}
+	return h.begin()
 }
 
 func (l *Log) reopen(of *openFile, end int64, full bool) error {

@@ -22,11 +22,14 @@ type scanner struct {
 	stored uint32 // as it ends
 }
 
+// newScanner goes on behind what of accounts for.
 func (a *Archive) newScanner(of *openFile, file io.ReaderAt) *scanner {
-	return &scanner{
+	s := &scanner{
 		of: of, f: newFollower(of.name, of.every),
-		chunks: chunker{file: file, name: of.name, offset: replication.FirstEventOffset, buf: make([]byte, a.opts.ReadBuffer)},
+		chunks: chunker{file: file, name: of.name, offset: of.end.offset, buf: make([]byte, a.opts.ReadBuffer)},
 	}
+	s.f.at = of.end
+	return s
 }
 
 // run goes on to limit. An error says why the bytes behind s.of.end are not the

@@ -28,6 +28,9 @@ func (l *Log) StartFile(name string) error {
 	if l.in.seen > 0 {
 		return l.in.fail("a new file begins within it", nil)
 	}
+	if l.cur != nil && l.cur.head != nil && name != l.in.name {
+		return errFetching
+	}
 	if l.file == fileOpen && name == l.in.name && l.resumedAtStart() {
 		return nil // the stream that Resume asked to begin with this file's first event
 	}

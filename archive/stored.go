@@ -46,7 +46,7 @@ func (l *Log) noteStored(seq uint64, etag string) error {
 	l.toStore.sealed = slices.DeleteFunc(l.toStore.sealed, func(m *catalog.Manifest) bool { return m.Seq == seq })
 	l.publishLocked(func(v *view) {
 		if f, ok := v.file(seq); ok {
-			f.Stored, f.etag = true, etag
+			f.Stored, f.stored.etag = true, etag
 			v.setFile(f)
 		}
 	})

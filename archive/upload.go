@@ -117,7 +117,6 @@ func (u *uploader) run(ctx context.Context) error {
 	if err := u.begin(ctx); err != nil {
 		return err
 	}
-	u.opts.OnLease()
 	for {
 		changed := u.log.Changed()
 		more, err := u.step(ctx)

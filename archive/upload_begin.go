@@ -37,6 +37,18 @@ func (u *uploader) begin(ctx context.Context) error {
 	if err := u.reconcileAll(state); err != nil {
 		return err
 	}
+	for _, chain := range state.Chains {
+		if err := u.checkBehind(chain); err != nil {
+			return err
+		}
+	}
+	u.opts.OnLease()
+	if err := u.log.Restored(ctx); err != nil {
+		return err
+	}
+	if err := u.log.forgetRestore(); err != nil {
+		return err
+	}
 	u.next = u.log.firstUnstored()
 	for _, chain := range state.Chains {
 		if err := u.resume(ctx, chain); err != nil {
@@ -46,12 +58,18 @@ func (u *uploader) begin(ctx context.Context) error {
 	return u.writer.Sweep(ctx)
 }
 
+// checkBehind finds out whether the log has what the bucket has of a file.
+func (u *uploader) checkBehind(chain bucket.Chain) error {
+	f, _, ok := u.log.fileForUpload(chain.Seq)
+	if !ok || f.Name != chain.File || f.Size < chain.End() {
+		return &BehindError{File: chain.File, Held: f.Size, Stored: chain.End()}
+	}
+	return nil
+}
+
 // resume goes on with a file of which the bucket has pieces.
 func (u *uploader) resume(ctx context.Context, chain bucket.Chain) error {
-	f, complete, ok := u.log.fileForUpload(chain.Seq)
-	if !ok || f.Name != chain.File {
-		return &BehindError{File: chain.File, Stored: chain.End()}
-	}
+	f, complete, _ := u.log.fileForUpload(chain.Seq)
 	var err error
 	if u.hand, err = u.openFile(f.Seq, f.Name); err != nil {
 		return err

@@ -155,10 +155,13 @@ func TestTheBucketOfAnotherHistoryIsRefused(t *testing.T) {
 		"less of the file than open": {testIdentity, shorter(h), new(*archive.BehindError)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: u.bucket, Logger: testLogger(t)})
+			dir := t.TempDir()
+			l := mustOpen(t, archive.Options{Dir: dir, Logger: testLogger(t)}) // made without the bucket
 			must(t, l.Bind(other.identity))
 			must(t, feeder{history: other.history}.run(l))
 			waitSealed(t, l)
+			must(t, l.Close())
+			l = mustOpen(t, archive.Options{Dir: dir, Bucket: u.bucket, Logger: testLogger(t)})
 			err := uploadOnce(t, l, u.bucket, testHolder, replication.Position{})
 			if !errors.As(err, other.refusal) {
 				t.Errorf("%T %v", err, err)
@@ -206,11 +209,11 @@ func shorter(h *history) *history {
 // then only until it is back.
 func TestTheLimitForLocalFilesHoldsWhileTheBucketIsAway(t *testing.T) {
 	faulty := faultstore.New(dirStore(t), 1)
-	faulty.Rules(faultstore.Rule{Fault: faultstore.Refused})
 	h := smallHistory(9, replication.ChecksumCRC32, 8, 60)
 	b := bucket.New(faulty, "main", bucket.Options{Logger: testLogger(t), Policy: quickRetries})
 	limit := int64(3 * len(h.files[0].bytes))
 	l := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: b, Logger: testLogger(t), Keep: archive.Retention{Size: limit / 2, Limit: limit}})
+	faulty.Rules(faultstore.Rule{Fault: faultstore.Refused})
 	must(t, l.Bind(testIdentity))
 	f := feeder{history: h, flushEvery: 5}
 	for err := error(nil); err == nil || !l.State().Stalled; err = f.run(l) {

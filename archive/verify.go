@@ -14,7 +14,6 @@ import (
 // position that was wrong from the start.
 type proof struct {
 	checksum replication.Checksum
-	path     string
 	trusted  bool // an event begins where the reader stands: read from the file's start or an index entry on, so that every one must verify
 	verified bool // what was read so far was events, be it that a client has put them into another one
 
@@ -93,15 +92,27 @@ func (r *Reader) explain(err error) error {
 		if !r.proof.trusted {
 			return r.accuse(r.notAnEvent())
 		}
-		return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset,
-			Expected: fmt.Sprintf("CRC32 %08x", sum.Expected), Found: fmt.Sprintf("%08x", sum.Found)})
+		return r.damaged(r.chunks.offset, fmt.Sprintf("CRC32 %08x", sum.Expected), fmt.Sprintf("%08x", sum.Found))
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return r.archive.damaged(&DamageError{File: r.proof.path, Offset: r.chunks.offset, Expected: "bytes that are held", Found: "the end of the file"})
+		return r.damaged(r.chunks.offset, "bytes that are held", "the end of the file")
 	}
-	if permanent(err) {
+	var away *RemoteError
+	if permanent(err) || errors.As(err, &away) {
 		return err
 	}
-	return &DiskError{Op: "read", File: r.proof.path, Err: err}
+	name, _ := r.handle.source(r.chunks.offset)
+	return &DiskError{Op: "read", File: name, Err: err}
+}
+
+// damaged names what does not verify. An object of the bucket concerns who reads it:
+// what is received does not depend on it.
+func (r *Reader) damaged(offset int64, expected, found string) error {
+	name, local := r.handle.source(offset)
+	err := &DamageError{File: name, Offset: offset, Expected: expected, Found: found}
+	if !local {
+		return err
+	}
+	return r.archive.damaged(err)
 }
 
 // notAnEvent says what stands where the reader stands, and looks like an event.
@@ -122,7 +133,7 @@ func (r *Reader) noEvent(at *PositionError, found error) error {
 	if !r.proof.trusted {
 		return r.accuse(at)
 	}
-	return r.archive.damaged(&DamageError{File: r.proof.path, Offset: at.Position.Offset, Expected: "an event", Found: found.Error()})
+	return r.damaged(at.Position.Offset, "an event", found.Error())
 }
 
 // accuse tells damage from a position that never was an event's, which is its
@@ -136,8 +147,9 @@ func (r *Reader) accuse(mistake *PositionError) error {
 	for proven.file.Seq == r.file.Seq && proven.chunks.offset <= r.chunks.offset {
 		if _, err := proven.Next(); err != nil {
 			var damage *DamageError
-			if errors.As(err, &damage) {
-				return damage
+			var away *RemoteError
+			if errors.As(err, &damage) || errors.As(err, &away) {
+				return err
 			}
 			break
 		}

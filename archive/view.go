@@ -102,7 +102,7 @@ func (l *Log) publishBatch(of *openFile, b *batch) error {
 	l.publishLocked(func(v *view) {
 		v.tail = runs
 		v.Durable = replication.Position{File: of.name, Offset: b.end.offset}
-		v.showOpen(of.seq, of.name, &b.end)
+		v.showOpen(of, &b.end)
 	})
 	return nil
 }
@@ -118,7 +118,7 @@ func (a *Archive) publishFile(of *openFile) {
 	a.executed.AddSet(of.added)
 	a.publishLocked(func(v *view) {
 		v.Durable = of.position()
-		v.showOpen(of.seq, of.name, &of.end)
+		v.showOpen(of, &of.end)
 	})
 }
 
@@ -147,27 +147,28 @@ func (a *Archive) showRecovered(info File, added *replication.GTIDSet, durable i
 }
 
 // showOpen lets the open file be read up to its last boundary.
-func (v *view) showOpen(seq uint64, name string, at *cursor) {
+func (v *view) showOpen(of *openFile, at *cursor) {
 	if at.boundary <= replication.FirstEventOffset {
 		return
 	}
 	f := File{
-		Seq: seq, Name: name, Local: true, GTIDsBefore: at.previous,
+		Seq: of.seq, Name: of.name, Local: true, GTIDsBefore: at.previous,
 		ServerVersion: at.format.ServerVersion, Checksum: at.format.Checksum, Anonymous: at.begun[replication.AnonymousTransactions] > 0,
+		head: of.head,
 	}
 	n := len(v.files)
-	if n == 0 || v.files[n-1].Seq != seq {
+	if n == 0 || v.files[n-1].Seq != of.seq {
 		if n > 0 {
 			last := v.files[n-1]
 			last.Size = v.limit
 			v.setFile(last)
 		}
 		v.files = append(v.files[:n:n], f)
-	} else if v.files[n-1].GTIDsBefore != at.previous || v.files[n-1].Anonymous != f.Anonymous {
+	} else if v.files[n-1].GTIDsBefore != at.previous || v.files[n-1].Anonymous != f.Anonymous || v.files[n-1].head != f.head {
 		v.setFile(f)
 	}
 	v.limit = at.boundary
-	v.Published = replication.Position{File: name, Offset: at.boundary}
+	v.Published = replication.Position{File: of.name, Offset: at.boundary}
 }
 
 // crossLocked goes over to a file whose PREVIOUS_GTIDS is before. What it names

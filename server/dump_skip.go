@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -104,23 +105,26 @@ func (d *dump) flushSkip() {
 }
 
 // firstIsSkipped reports whether the first transaction of a file is one that the
-// client has. What keeps it from being read, the dump itself will meet.
-func (d *dump) firstIsSkipped(file archive.File) bool {
+// client has. What keeps it from being read, the dump itself will meet, unless it passes.
+func (d *dump) firstIsSkipped(file archive.File) (bool, error) {
 	reader, err := d.log.OpenAt(replication.Position{File: file.Name, Offset: replication.FirstEventOffset})
 	if err != nil {
-		return false
+		return false, nil
 	}
 	defer reader.Close()
 	for {
 		c, err := reader.Next()
+		if away := (*archive.RemoteError)(nil); errors.As(err, &away) {
+			return false, err
+		}
 		if err != nil || c.File != file.Name {
-			return false // there is none, or none yet
+			return false, nil // there is none, or none yet
 		}
 		if c.Part != archive.WholeEvents {
 			continue // PREVIOUS_GTIDS of a very long history
 		}
 		if gtid, found := firstGTID(c.Data, file.Checksum); found {
-			return d.request.set.Contains(gtid)
+			return d.request.set.Contains(gtid), nil
 		}
 	}
 }

@@ -119,8 +119,8 @@ func (d *dump) findGTIDs(files []archive.File) (replication.Position, error) {
 		return at, d.openError(err)
 	}
 	at.File = file.Name
-	d.resumes = d.firstIsSkipped(file)
-	return at, nil
+	d.resumes, err = d.firstIsSkipped(file)
+	return at, err
 }
 
 // isAhead reports whether a client has transactions of the source that have not come

@@ -116,8 +116,6 @@ var (
 		{"upload", (*bencher).upload},
 		{"recovery", (*bencher).recovery},
 		{"history", (*bencher).history},
-		{"cold", (*bencher).cold},
-		{"find", (*bencher).find},
 	}
 )
 
