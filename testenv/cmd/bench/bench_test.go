@@ -281,6 +281,14 @@ func TestMeasureRecovery(t *testing.T) {
 	}
 }
 
+// Each time is found, in whichever file it is.
+func TestMeasureFinding(t *testing.T) {
+	b := &bencher{root: t.TempDir()}
+	if err := b.findIn(t.Context(), 5, 300); err != nil || len(b.results) != 2 || b.results[0].Ours.Min() <= 0 {
+		t.Errorf("%+v, %v", b.results, err)
+	}
+}
+
 // The test binary is also the process that is measured.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && slices.Contains([]string{"library", "copy", "receive"}, os.Args[1]) {

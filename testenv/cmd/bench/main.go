@@ -116,6 +116,8 @@ var (
 		{"upload", (*bencher).upload},
 		{"recovery", (*bencher).recovery},
 		{"history", (*bencher).history},
+		{"cold", (*bencher).cold},
+		{"find", (*bencher).find},
 	}
 )
 
