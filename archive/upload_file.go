@@ -117,7 +117,7 @@ func (f *fileUpload) put(ctx context.Context, s stretch, body []byte) (bucket.Pi
 	p := bucket.Piece{
 		PieceID: bucket.PieceID{Timeline: f.u.log.State().Timeline, File: f.name, First: s.first, End: s.end, Epoch: f.u.lease.Epoch()},
 		PieceFacts: bucket.PieceFacts{
-			Known: true, Seq: f.seq, CRC32C: crc32.Checksum(body, castagnoli), Boundary: s.boundary,
+			Known: true, Seq: f.seq, Boundary: s.boundary,
 			FirstCommit: s.times.first, LastCommit: s.times.last, GTIDs: s.gtids.String(), HasGTIDs: true,
 		},
 	}
