@@ -193,6 +193,11 @@ func (l *Log) noteFetched() error {
 	return nil
 }
 
+// FromBucket says that the directory was made from the bucket, and that the bucket may
+// have more by now: nothing is to be received before Upload has told OnLease that it has
+// not. Where Upload says *BehindError meanwhile, the next Open makes the directory anew.
+func (l *Log) FromBucket() bool { return l.restored.pending.Load() }
+
 // forgetRestore removes RESTORING, when the bucket was found to have nothing more than
 // the log: from now on the two go on together.
 func (l *Log) forgetRestore() error {
@@ -207,5 +212,6 @@ func (l *Log) forgetRestore() error {
 	if err := syncDir(l.fs, l.dir); err != nil {
 		return &DiskError{Op: "fsync", File: l.dir, Err: err}
 	}
+	l.restored.pending.Store(false)
 	return nil
 }

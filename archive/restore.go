@@ -55,7 +55,9 @@ func (l *Log) goOnRestoring(ctx context.Context, marker *restoring) error {
 		return nil
 	case received:
 		return l.completeFetch(ctx, marker)
-	case marker.Fetched:
+	}
+	l.restored.pending.Store(true)
+	if marker.Fetched {
 		p, err := l.readPlan(ctx)
 		if err != nil && !permanent(err) && !marker.Damaged {
 			l.logger.Warn("the bucket cannot be asked whether it has more: what is held is used", "err", err)
@@ -157,6 +159,7 @@ func (l *Log) tryRestore(ctx context.Context, old *restoring, final bool) error 
 	}
 	l.restored.marker = marker
 	l.restored.damage = p.damage
+	l.restored.pending.Store(true)
 	l.logger.Info("made from the bucket", "dir", l.dir, "bucket", l.opts.Bucket.String(), "files", p.lastSeq(), "file", marker.open(), "end", marker.End, "fetched", marker.Fetched)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/replication"
@@ -144,8 +145,9 @@ func (l *Log) createEnd(ctx context.Context, t catalog.Timeline, f *fetchedFile,
 
 // restored is what a restore leaves to recovery and to what runs beside it.
 type restored struct {
-	marker *restoring // what RESTORING says; nil where there is none
-	damage error      // in the bucket, which leaves nothing to go on from
+	marker  *restoring  // what RESTORING says; nil where there is none
+	damage  error       // in the bucket, which leaves nothing to go on from
+	pending atomic.Bool // nothing was received since, and the bucket may have more: see FromBucket
 
 	// Of an open file whose beginning is still to be fetched.
 	head *head

@@ -133,6 +133,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal, end func(erro
 	stop()
 	d.lives.Wait()
 	err = errors.Join(append([]error{err}, d.closing...)...)
+	err = errors.Join(err, d.storage.close())
 	if d.admin != nil {
 		err = errors.Join(err, d.admin.close())
 	}

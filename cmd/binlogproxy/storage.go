@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
+	"github.com/binlogproxy/binlogproxy/archive/remote"
 	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/archive/store/open"
 	"github.com/binlogproxy/binlogproxy/internal/config"
@@ -21,6 +23,8 @@ type storage struct {
 	config config.Bucket
 	store  store.Store
 	holder bucket.Holder // of all sources' leases
+	cache  *remote.Cache // of what was read
+	files  *remote.Files
 	logger *slog.Logger
 
 	probing sync.Mutex // held while the store is probed
@@ -42,10 +46,35 @@ func openStorage(c config.Bucket, dataDir, id string, logger *slog.Logger) (*sto
 	if err != nil {
 		host = "unknown host"
 	}
+	logger = logger.With("component", "bucket")
+	cache := openCache(filepath.Join(dataDir, cacheDir), int64(c.CacheSize), logger)
 	return &storage{
-		config: c, store: s, logger: logger.With("component", "bucket"),
+		config: c, store: s, logger: logger, cache: cache, files: remote.New(s, cache, remote.Options{}),
 		holder: bucket.Holder{ID: id, Name: fmt.Sprintf("process %d at %s, %s", os.Getpid(), host, dataDir)},
 	}, nil
+}
+
+// cacheDir cannot be a source's name.
+const cacheDir = ".cache"
+
+// openCache caches in memory only where the disk refuses: reading is slower then, and not
+// wrong.
+func openCache(dir string, size int64, logger *slog.Logger) *remote.Cache {
+	cache, err := remote.OpenCache(dir, size, remote.CacheOptions{})
+	if err == nil {
+		return cache
+	}
+	logger.Warn("what is read from the bucket is kept in memory only", "err", err)
+	cache, _ = remote.OpenCache("", 0, remote.CacheOptions{}) // which opens nothing
+	return cache
+}
+
+// close ends what reads, when no source is left.
+func (s *storage) close() error {
+	if s == nil {
+		return nil
+	}
+	return errors.Join(s.files.Close(), s.cache.Close(), s.store.Close())
 }
 
 // probeEvery is how long the outcome of a probe is believed.
@@ -98,6 +127,7 @@ func (s *storage) open(source string, o *archive.Options) {
 		return
 	}
 	o.Bucket = s.of(source, store.Capabilities{})
+	o.Remote = s.files
 	o.Keep = archive.Retention{Size: int64(s.config.LocalSize), Age: s.config.LocalAge, Limit: int64(s.config.LocalLimit)}
 }
 

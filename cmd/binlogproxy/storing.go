@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/binlogproxy/binlogproxy/archive"
@@ -20,10 +21,16 @@ func (s *source) keepStoring(ctx context.Context, o *openSource) {
 	_ = s.storing.run(ctx, s.pauseMax, func(ctx context.Context) error { return s.store(ctx, o) },
 		func(err error) bool {
 			count(err)
+			behind := (*archive.BehindError)(nil)
+			if errors.As(err, &behind) && o.log.FromBucket() {
+				s.logger.Info("the bucket has more than when the directory was made from it: it is made anew")
+				s.archiving.restart()
+				return true
+			}
 			if refuses(err) {
 				o.log.Refuse(err)
 			}
-			if _, bound := o.log.Identity(); bound {
+			if _, bound := o.log.Identity(); bound && !o.log.FromBucket() {
 				o.admit()
 			}
 			return passes(err)
