@@ -13,7 +13,7 @@ import (
 func TestUploadingCostsNoMoreThanItMust(t *testing.T) {
 	const (
 		interval, lease = 5 * time.Second, 30 * time.Second
-		file            = 256 << 20
+		file            = 48 << 20
 		bigPiece        = 8<<20 - uploadcost.MaxTransaction // at least: it ends where a transaction does
 	)
 	for _, c := range []struct {

@@ -39,7 +39,7 @@ func startUpload(t testing.TB, dir string, s store.Store, interval time.Duration
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		if err := l.Upload(ctx, archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: interval}); err != nil {
+		if err := l.Upload(ctx, archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: interval, LeaseTTL: 2 * time.Second}); err != nil {
 			t.Errorf("upload: %v", err)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/internal/config"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 func TestErrorsOfTheBucketHaveAKind(t *testing.T) {
@@ -49,12 +50,18 @@ func TestWhatAlertsLookAtIsCollected(t *testing.T) {
 	}
 	c.FillDefaults()
 	ended := Verification{Ended: time.Unix(1_700_000_000, 0).UTC(), Files: 5, Damages: 2, First: "binlog.000003 at 1234"}
-	for _, d := range []string{gone, filepath.Join(c.DataDir, "main")} {
+	main := filepath.Join(c.DataDir, "main")
+	for _, d := range []string{gone, main} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := keepVerification(filepath.Join(c.DataDir, "main"), ended); err != nil {
+	log, err := archive.Open(t.Context(), archive.Options{Dir: main, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An empty directory would be made from the bucket.
+	if err := errors.Join(log.Bind(archive.Identity{Flavor: replication.MySQL, ServerID: 1}), log.Close(), keepVerification(main, ended)); err != nil {
 		t.Fatal(err)
 	}
 	d, err := openDaemon(c, []settings{{Source: c.Sources[0]}}, slog.New(slog.DiscardHandler), new(underWay))

@@ -34,7 +34,7 @@ func newMetrics() *metrics {
 		}, []string{"source"}),
 		bucket: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "binlogproxy_bucket_errors_total",
-			Help: "Times that copying into the bucket ended with an error; it is tried again.",
+			Help: "Times that copying into the bucket, or making an empty directory from it, ended with an error; it is tried again.",
 		}, []string{"source", "kind"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

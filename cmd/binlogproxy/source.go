@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replica"
@@ -76,7 +78,14 @@ func (s *source) pauseMax() time.Duration { return s.now().ReconnectMax }
 // run is the source's life until ctx ends. What it returns is what the log said when
 // it was closed.
 func (s *source) run(ctx context.Context) error {
-	return s.archiving.run(ctx, s.pauseMax, s.archive, s.passes("cannot be opened", exitFailure, exitFenced))
+	passes := s.passes("cannot be opened", exitFailure, exitFenced)
+	count := s.daemon.metrics.bucketErrors(s.name)
+	return s.archiving.run(ctx, s.pauseMax, s.archive, func(err error) bool {
+		if errors.As(err, new(*store.Error)) { // an empty directory is made from the bucket
+			count(err)
+		}
+		return passes(err)
+	})
 }
 
 // passes judges the failures of a part: those of some exit codes pass without a
