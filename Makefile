@@ -10,6 +10,7 @@ SEED        ?=
 ARGS        ?=
 KEEP        ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+BUCKET      ?=
 BIN         := bin
 
 .DEFAULT_GOAL := help
@@ -33,8 +34,8 @@ test: setup ## Unit, property and integration tests, race detector on
 test-large: setup ## Files above 4 GiB and events of 1 GiB; minutes, and some 20 GB of disk
 	$(GO) test -tags large -run Large -count=1 -timeout 60m ./...
 
-demo: setup build ## A primary, the proxy and a replica under load, then proof; KEEP=1 leaves them running
-	$(GO) run ./testenv/cmd/demo -binary $(BIN)/binlogproxy $(if $(KEEP),-keep)
+demo: setup build ## A primary, the proxy and a replica under load, then proof; KEEP=1 leaves them running, BUCKET=1 deletes the data directory too
+	$(GO) run ./testenv/cmd/demo -binary $(BIN)/binlogproxy $(if $(BUCKET),-bucket) $(if $(KEEP),-keep)
 
 torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
 	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))

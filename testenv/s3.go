@@ -21,10 +21,10 @@ import (
 	"github.com/binlogproxy/binlogproxy/archive/store/s3"
 )
 
-const (
-	s3Bucket = "archive"
-	s3Region = "us-east-1"
-)
+// S3Bucket is the one bucket of each S3 server.
+const S3Bucket = "archive"
+
+const s3Region = "us-east-1"
 
 // S3Options choose an S3 server. The zero value has its objects in a new directory
 // of the machine's temporary one.
@@ -32,11 +32,16 @@ type S3Options struct {
 	// Dir gets the directory with the objects, which is removed with the server;
 	// "/dev/shm" keeps them in memory.
 	Dir string
+
+	// Keep leaves the server running when this process ends. Whoever sets it ends it by
+	// hand: kill <PID>.
+	Keep bool
 }
 
 // S3 is a versitygw on loopback, with one bucket whose objects are files. It may be
 // killed and started again, on the same port and data.
 type S3 struct {
+	keep      bool
 	port      int
 	release   func()
 	binary    string
@@ -52,7 +57,7 @@ type S3 struct {
 
 // StartS3 starts a server and returns when it answers. Whoever calls it calls Close.
 func StartS3(ctx context.Context, options S3Options) (*S3, error) {
-	s := &S3{accessKey: "testenv", secretKey: rand.Text(), release: func() {}}
+	s := &S3{keep: options.Keep, accessKey: "testenv", secretKey: rand.Text(), release: func() {}}
 	if err := s.create(ctx, options); err != nil {
 		return nil, fmt.Errorf("starting an S3 server: %w", errors.Join(err, s.Close()))
 	}
@@ -86,7 +91,7 @@ func (s *S3) create(ctx context.Context, options S3Options) (err error) {
 		return err
 	}
 	s.dir = filepath.Join(base, "buckets")
-	for _, dir := range []string{s.dir, filepath.Join(s.dir, s3Bucket), s.sidecar()} {
+	for _, dir := range []string{s.dir, filepath.Join(s.dir, S3Bucket), s.sidecar()} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
@@ -99,7 +104,7 @@ func (s *S3) create(ctx context.Context, options S3Options) (err error) {
 
 // sidecar is where metadata goes on file systems without extended attributes. Its
 // path must not begin with that of the buckets.
-func (s *S3) sidecar() string { return filepath.Join(filepath.Dir(s.dir), "metadata") }
+func (s *S3) sidecar() string { return filepath.Join(s.Dir(), "metadata") }
 
 // args are versitygw's. Only what is on the data's file system counts as its own.
 func (s *S3) args() []string {
@@ -114,8 +119,12 @@ func (s *S3) args() []string {
 func (s *S3) Start(ctx context.Context) error {
 	cmd := exec.Command(s.binary, s.args()...)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY_ID="+s.accessKey, "ROOT_SECRET_ACCESS_KEY="+s.secretKey)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	cmd.Stdout, cmd.Stderr = (*s3Log)(s), (*s3Log)(s)
+	if s.keep {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // and no log: a pipe would end with this process
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		cmd.Stdout, cmd.Stderr = (*s3Log)(s), (*s3Log)(s)
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -177,10 +186,20 @@ func (s *S3) signal(signal syscall.Signal, wait bool) error {
 func (s *S3) Close() error {
 	err := s.Kill()
 	if s.dir != "" {
-		err = errors.Join(err, os.RemoveAll(filepath.Dir(s.dir)))
+		err = errors.Join(err, os.RemoveAll(s.Dir()))
 	}
 	s.release()
 	return err
+}
+
+// PID is the process id of the server; 0 before the first start.
+func (s *S3) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
 }
 
 // Addr is host:port.
@@ -191,7 +210,7 @@ func (s *S3) URL(prefix string) string { return s.URLAt(s.Addr(), prefix) }
 
 // URLAt is URL at another address, host:port, which leads to the server.
 func (s *S3) URLAt(addr, prefix string) string {
-	return "s3://" + s3Bucket + "/" + prefix + "?endpoint=http://" + addr + "&region=" + s3Region
+	return "s3://" + S3Bucket + "/" + prefix + "?endpoint=http://" + addr + "&region=" + s3Region
 }
 
 // Env is what a process needs in its environment to use URL.
@@ -202,9 +221,12 @@ func (s *S3) Env() []string {
 	}
 }
 
+// Dir is the directory that Close removes.
+func (s *S3) Dir() string { return filepath.Dir(s.dir) }
+
 // BucketDir is the directory whose files are the bucket's objects, for whoever wants
 // to damage them.
-func (s *S3) BucketDir() string { return filepath.Join(s.dir, s3Bucket) }
+func (s *S3) BucketDir() string { return filepath.Join(s.dir, S3Bucket) }
 
 // Credentials are those of Env.
 func (s *S3) Credentials() credentials.Provider {

@@ -37,7 +37,7 @@ type Options struct {
 	ConfigFile   string          // YAML that says all but data directory and HTTP; Source, User, Password and ServerID do not count then
 	Log          io.Writer       // gets the daemon's standard error; nil = kept in memory only
 	ReadyTimeout time.Duration   // for WaitReady; 0 = 30 s
-	Keep         bool            // the process goes on when this one ends, and writes DataDir/daemon.log
+	Keep         bool            // the process goes on when this one ends, and writes DataDir with .log behind it
 }
 
 // Daemon is a binlogproxy that may be killed and started again on the same data
@@ -129,7 +129,7 @@ func (d *Daemon) Start() error {
 		cmd.Stderr = io.MultiWriter(&d.tail, o.Log)
 	}
 	if o.Keep {
-		log, err := os.OpenFile(filepath.Join(o.DataDir, "daemon.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		log, err := os.OpenFile(o.DataDir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}

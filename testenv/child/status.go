@@ -23,7 +23,16 @@ type Status struct {
 		Downstream []struct {
 			LagBytes int64 `json:"lag_bytes"`
 		} `json:"downstreams"`
+		Bucket *BucketStatus `json:"bucket"` // nil without one
 	} `json:"sources"`
+}
+
+// BucketStatus says how far a bucket has what the log has.
+type BucketStatus struct {
+	Epoch        uint64 `json:"epoch"`
+	Stored       string `json:"stored"` // FILE:OFFSET
+	BehindBytes  int64  `json:"behind_bytes"`
+	PendingFiles int    `json:"pending_files"` // complete, and not in the bucket's catalog
 }
 
 // Status decodes /status into v, a *Status or any other shape of it.
@@ -74,6 +83,23 @@ func (d *Daemon) WaitDurableOf(ctx context.Context, name, end string) error {
 			}
 		}
 		return false
+	})
+}
+
+// WaitStored waits until the bucket has all that the log of each source has, complete files
+// as such.
+func (d *Daemon) WaitStored(ctx context.Context) error {
+	return d.WaitFor(ctx, "at the end of its log, in the bucket", func() bool {
+		var st Status
+		if d.Status(ctx, &st) != nil {
+			return false
+		}
+		for _, s := range st.Sources {
+			if b := s.Bucket; b == nil || b.Stored != s.Durable || b.PendingFiles > 0 || b.BehindBytes > 0 {
+				return false
+			}
+		}
+		return len(st.Sources) > 0
 	})
 }
 

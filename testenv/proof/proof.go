@@ -33,6 +33,15 @@ func (t Table) Equal() bool {
 	return len(t) > 0 && !slices.ContainsFunc(t, func(l Line) bool { return !l.Equal })
 }
 
+// Where adds to what was compared where it was found.
+func (t Table) Where(place string) Table {
+	t = slices.Clone(t)
+	for i := range t {
+		t[i].What += " " + place
+	}
+	return t
+}
+
 // Print writes the table.
 func (t Table) Print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -103,13 +112,22 @@ func Files(ctx context.Context, primary *testenv.MySQL, dir string) (Table, erro
 	if err != nil {
 		return nil, err
 	}
-	var table Table
+	names := make([]string, len(list))
 	for i, f := range list {
+		names[i] = f.Name
+	}
+	return compare(ctx, primary, dir, names, names[len(names)-1])
+}
+
+// compare compares files of the primary, of which it may still write open, with those in dir.
+func compare(ctx context.Context, primary *testenv.MySQL, dir string, names []string, open string) (Table, error) {
+	var table Table
+	for _, name := range names {
 		var theirs bytes.Buffer
-		if err := primary.ReadBinlog(ctx, f.Name, &theirs); err != nil {
+		if err := primary.ReadBinlog(ctx, name, &theirs); err != nil {
 			return nil, err
 		}
-		table = append(table, compareFile(filepath.Join(dir, f.Name), theirs.Bytes(), i == len(list)-1))
+		table = append(table, compareFile(filepath.Join(dir, name), theirs.Bytes(), name == open))
 	}
 	return table, nil
 }

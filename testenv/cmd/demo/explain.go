@@ -28,10 +28,17 @@ func (p *parts) explain(binary string) error {
 	command("docker exec %s sha256sum %s%s %s", primary, copied, first, testenv.BinlogPath(first))
 	fmt.Println("The proxy's state, its log and its files:")
 	command("%s status --http=%s", quote(path), p.proxy.HTTP())
-	command("tail %s", quote(filepath.Join(p.dataDir, "daemon.log")))
+	command("tail %s", quote(p.dataDir()+".log"))
 	command("ls -l %s/*", quote(p.proxy.SourceDir()))
+	end := fmt.Sprintf("kill %d; docker rm -f -v %s %s; rm -rf %s", p.proxy.PID(), primary, replica, quote(p.dir))
+	if p.bucket != nil {
+		fmt.Println("The bucket's objects, and how an S3 client reaches them:")
+		command("find %s -type f", quote(p.bucket.BucketDir()))
+		command("env %s aws --endpoint-url http://%s s3 ls --recursive s3://%s", strings.Join(p.bucket.Env(), " "), p.bucket.Addr(), testenv.S3Bucket)
+		end += fmt.Sprintf("; kill %d; rm -rf %s", p.bucket.PID(), quote(p.bucket.Dir()))
+	}
 	fmt.Println("End it with:")
-	command("kill %d; docker rm -f -v %s %s; rm -rf %s", p.proxy.PID(), primary, replica, quote(p.dataDir))
+	command("%s", end)
 	return nil
 }
 

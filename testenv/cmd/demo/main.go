@@ -3,6 +3,9 @@
 // the proxy is killed with SIGKILL and started again. Then the load stops, the
 // replica catches up, and everything is compared. The exit status is 1 when
 // anything differs.
+//
+// With -bucket the proxy has a bucket too, and later its data directory is deleted
+// under load, with another SIGKILL: the bucket brings everything back.
 package main
 
 import (
@@ -12,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -24,6 +28,7 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/binlogproxy", "the proxy's `FILE`")
+	flag.BoolVar(&o.bucket, "bucket", false, "with a bucket, and delete the data directory under load")
 	flag.BoolVar(&o.keep, "keep", false, "leave everything running and print how to connect")
 	flag.DurationVar(&o.load, "load", 20*time.Second, "`TIME` under load")
 	flag.Parse()
@@ -42,6 +47,7 @@ func main() {
 
 type options struct {
 	binary string
+	bucket bool
 	keep   bool
 	load   time.Duration
 }
@@ -50,8 +56,11 @@ type options struct {
 type parts struct {
 	primary, replica *testenv.MySQL
 	proxy            *child.Daemon
-	dataDir          string
+	bucket           *testenv.S3 // nil where the proxy has none
+	dir              string      // of all that is written
 }
+
+func (p *parts) dataDir() string { return filepath.Join(p.dir, "data") }
 
 func run(ctx context.Context, o options) (equal bool, err error) {
 	p, err := start(ctx, o)
@@ -104,13 +113,19 @@ func start(ctx context.Context, o options) (*parts, error) {
 	if err := errors.Join(<-started, <-started); err != nil {
 		return p, err
 	}
-	if p.dataDir, err = os.MkdirTemp("", "binlogproxy-demo-"); err != nil {
+	if p.dir, err = os.MkdirTemp("", "binlogproxy-demo-"); err != nil {
 		return p, err
 	}
+	proxy := child.Options{
+		Binary: o.binary, DataDir: p.dataDir(), Source: p.primary.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, Keep: o.keep,
+	}
+	if o.bucket {
+		if err := p.startBucket(ctx, &proxy); err != nil {
+			return p, err
+		}
+	}
 	step("starting binlogproxy, which follows the primary at %s", p.primary.Addr())
-	if p.proxy, err = child.New(child.Options{
-		Binary: o.binary, DataDir: p.dataDir, Source: p.primary.Addr(), User: testenv.ReplicationUser, Password: testenv.ReplicationPassword, Keep: o.keep,
-	}); err != nil {
+	if p.proxy, err = child.New(proxy); err != nil {
 		return p, err
 	}
 	if err := p.proxy.Start(); err != nil {
@@ -159,6 +174,9 @@ func (p *parts) underLoad(ctx context.Context, load time.Duration) error {
 	if err == nil {
 		err = v.watch(ctx, load/2)
 	}
+	if err == nil && p.bucket != nil {
+		err = p.loseDisk(ctx, v)
+	}
 	if err := errors.Join(err, running.Stop()); err != nil {
 		return err
 	}
@@ -190,11 +208,7 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 	if err := p.proxy.WaitDurable(waiting, end); err != nil {
 		return nil, err
 	}
-	dir, err := proof.TimelineDir(p.proxy.SourceDir())
-	if err != nil {
-		return nil, err
-	}
-	table, err := proof.Files(ctx, p.primary, dir)
+	table, err := p.proveFiles(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +226,19 @@ func (p *parts) prove(ctx context.Context) (proof.Table, error) {
 	return append(append(table, tables...), ledger), err
 }
 
+// proveFiles compares the primary's files with those on the proxy's disk, or, where not
+// all of them are there, with those in the bucket and those that the proxy serves.
+func (p *parts) proveFiles(ctx context.Context) (proof.Table, error) {
+	if p.bucket != nil {
+		return p.proveBucket(ctx)
+	}
+	dir, err := proof.TimelineDir(p.proxy.SourceDir())
+	if err != nil {
+		return nil, err
+	}
+	return proof.Files(ctx, p.primary, dir)
+}
+
 func (p *parts) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -225,7 +252,10 @@ func (p *parts) stop() error {
 			errs = append(errs, m.Terminate(ctx))
 		}
 	}
-	return errors.Join(append(errs, os.RemoveAll(p.dataDir))...)
+	if p.bucket != nil {
+		errs = append(errs, p.bucket.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
 }
 
 func step(format string, args ...any) { fmt.Printf("==> "+format+"\n", args...) }
