@@ -86,7 +86,7 @@ func excerpt(b []byte) string {
 type IdentityError struct{ Held, Found Identity }
 
 func (e *IdentityError) Error() string {
-	return fmt.Sprintf("the directory holds the history of %s, the source is %s: give it a directory of its own", e.Held, e.Found)
+	return fmt.Sprintf("the directory holds the history of %s, the source is %s: give it a name and a directory of its own, and in a bucket that name or a prefix", e.Held, e.Found)
 }
 
 // Permanent says that trying again cannot help.

@@ -22,8 +22,9 @@ type UploadOptions struct {
 	Clock    Clock         // nil = the system's
 
 	// OnLease, if set, is called when the lease was won and the bucket holds nothing
-	// that the log lacks: what is received now goes on where the bucket ends.
-	OnLease func()
+	// that the log lacks: what is received now goes on where the bucket ends. The
+	// predecessor is the ID of who had the lease before; "" = nobody is known.
+	OnLease func(predecessor string)
 }
 
 // Clock lets tests decide what time it is.
@@ -42,7 +43,7 @@ func (o UploadOptions) withDefaults() UploadOptions {
 	setDefault(&o.Interval, 5*time.Second)
 	setDefault(&o.Clock, Clock(systemClock{}))
 	if o.OnLease == nil {
-		o.OnLease = func() {}
+		o.OnLease = func(string) {}
 	}
 	return o
 }

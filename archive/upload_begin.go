@@ -42,7 +42,7 @@ func (u *uploader) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	u.opts.OnLease()
+	u.opts.OnLease(u.lease.Predecessor())
 	if err := u.log.Restored(ctx); err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (u *uploader) bind(ctx context.Context, state *bucket.State) error {
 		u.gaps = len(state.Source.Gaps)
 		return nil
 	}
-	u.opts.OnLease() // or nobody would bind the log
+	u.opts.OnLease(u.lease.Predecessor()) // or nobody would bind the log
 	for ; !ok; held, ok = u.log.Identity() {
 		select {
 		case <-ctx.Done():

@@ -107,8 +107,9 @@ func TestAWriterThatWasReplacedWritesNothingMore(t *testing.T) {
 	first := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: b})
 	must(t, first.Bind(testIdentity))
 	leased, result := make(chan struct{}), make(chan error, 1)
+	tell := sync.OnceFunc(func() { close(leased) })
 	go func() {
-		result <- first.Upload(t.Context(), archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: time.Millisecond, OnLease: sync.OnceFunc(func() { close(leased) })})
+		result <- first.Upload(t.Context(), archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: time.Millisecond, OnLease: func(string) { tell() }})
 	}()
 	<-leased
 	if err := (feeder{history: h, stopAfter: 30}).run(first); !errors.Is(err, errStopped) {

@@ -213,6 +213,14 @@ func testRefusals(t *testing.T, p *primary) {
 			t.Errorf("it ended with %v", err)
 		}
 	})
+	t.Run("an id that our predecessor still has", func(t *testing.T) {
+		before, now := newMemorySink(), newMemorySink()
+		options := p.options(before)
+		options.ServerID, options.ServerUUID = 4712, "bbbbbbbb-1111-2222-3333-444444444444"
+		run(t, options).untilHeld(before, p.files()...)
+		options.Sink, options.ServerUUID, options.Predecessor = now, testUUID, options.ServerUUID
+		run(t, options).untilHeld(now, p.files()...)
+	})
 	t.Run("a duplicate of us", func(t *testing.T) {
 		sink, other := newMemorySink(), newMemorySink()
 		options := p.options(sink)

@@ -48,6 +48,10 @@ type Options struct {
 	ServerID   uint32
 	ServerUUID string
 
+	// Predecessor is the ServerUUID of one that was this replica until it lost its
+	// disk: the source may go on listing it under ServerID until it notices. May be "".
+	Predecessor string
+
 	// ReportHost (at most 60 bytes) and ReportPort are what SHOW REPLICAS at the
 	// source says of us. Empty and 0 by default.
 	ReportHost string

@@ -132,7 +132,7 @@ func (r *Replica) binaryLogs(ctx context.Context, conn *dial.Conn) ([]BinlogFile
 
 // checkServerID refuses a server id that another replica of the source has.
 // mysqld does not: it would serve both, and a third that takes the id would end
-// one of them. A row with our uuid is what an earlier connection of ours left.
+// one of them. A row with our uuid, or our predecessor's, is what an earlier connection left.
 func (r *Replica) checkServerID(ctx context.Context, conn *dial.Conn) error {
 	result, err := conn.Query(ctx, "SHOW REPLICAS")
 	if dial.Number(err) == erParseError { // before 8.0.22
@@ -142,13 +142,18 @@ func (r *Replica) checkServerID(ctx context.Context, conn *dial.Conn) error {
 		return r.missingPrivilege("REPLICATION SLAVE", err)
 	}
 	for _, row := range result.Rows { // server id, host, port, source id, uuid
-		if len(row) < 5 || row[0] != strconv.FormatUint(uint64(r.options.ServerID), 10) || strings.EqualFold(row[4], r.options.ServerUUID) {
+		if len(row) < 5 || row[0] != strconv.FormatUint(uint64(r.options.ServerID), 10) || r.was(row[4]) {
 			continue
 		}
 		return stopf(StopConfiguration, "server id %d is in use at source %s by the replica %s (host %q, port %s): give binlogproxy one of its own",
 			r.options.ServerID, r.options.Source.Addr, row[4], row[1], row[2])
 	}
 	return nil
+}
+
+// was says that a replica with that uuid was this one.
+func (r *Replica) was(uuid string) bool {
+	return strings.EqualFold(uuid, r.options.ServerUUID) || uuid != "" && strings.EqualFold(uuid, r.options.Predecessor)
 }
 
 // missingPrivilege makes a permanent error, which says what to run at the

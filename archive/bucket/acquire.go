@@ -81,6 +81,9 @@ func (b *Bucket) claim(ctx context.Context, held *heldLease, h Holder, ttl time.
 	l := &Lease{b: b, epoch: epoch + 1, holder: h, doc: leaseDoc{
 		Format: catalog.Version, Epoch: epoch + 1, Writer: h.ID, Name: h.Name, TTL: ttl.Milliseconds(), Began: now, Renewed: now,
 	}}
+	if held != nil {
+		l.before = held.Writer
+	}
 	err := l.write(ctx, l.doc, cond)
 	if err == nil {
 		return l, nil

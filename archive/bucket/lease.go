@@ -15,6 +15,7 @@ type Lease struct {
 	b      *Bucket
 	epoch  uint64
 	holder Holder
+	before string // id of who had the lease before; "" = nobody
 
 	mu   sync.Mutex // held over a request: renewals follow each other
 	doc  leaseDoc
@@ -24,6 +25,10 @@ type Lease struct {
 
 // Epoch is the number of this reign. Nobody else ever has it.
 func (l *Lease) Epoch() uint64 { return l.epoch }
+
+// Predecessor is the ID of who had the lease before: another process with the same data
+// directory, or a writer that is gone. "" = nobody is known.
+func (l *Lease) Predecessor() string { return l.before }
 
 // Renew tells the others that the holder lives. ErrFenced: one of them has not believed
 // it, and has taken over. After another error the lease is still held, until it expires.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
@@ -132,6 +133,35 @@ func TestFilesThatOnlyTheBucketHasAreServed(t *testing.T) {
 		}
 	}
 	replicaFromTheStart(t, primary, d)
+}
+
+// A daemon hangs, or its machine is cut off: to the primary it still is a replica. Another one
+// takes its place, and its server_id, when the lease has expired; the first one finds that out.
+func TestADaemonThatHangsIsReplaced(t *testing.T) {
+	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
+	s3 := testenv.NewS3(t, testenv.S3Options{})
+	hanging, next := bucketDaemon(t, primary.Addr(), s3), bucketDaemon(t, primary.Addr(), s3)
+	restart(t, hanging)
+	load(t, primary, 20, workload.Options{})
+	caughtUp(t, hanging, primary)
+	storedAll(t, hanging)
+	if err := syscall.Kill(hanging.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	restart(t, next)
+	load(t, primary, 20, workload.Options{})
+	caughtUp(t, next, primary)
+	if err := syscall.Kill(hanging.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first one to see that it is replaced", func() (bool, string) {
+		st, err := status(t, hanging)
+		return err == nil && st.Sources[0].ExitCode == exitFenced, fmt.Sprintf("%+v %v", st, err)
+	})
+	load(t, primary, 20, workload.Options{})
+	caughtUp(t, next, primary)
+	storedAll(t, next)
+	bucketHas(t, primary, s3)
 }
 
 // names lists a primary's files.

@@ -35,7 +35,8 @@ type source struct {
 	serving   part
 	storing   part // in the bucket, where there is one
 
-	open atomic.Pointer[openSource] // nil while the log is not open
+	open        atomic.Pointer[openSource] // nil while the log is not open
+	predecessor atomic.Pointer[string]     // server_uuid of the daemon whose place in the bucket was taken; nil = none
 
 	mu       sync.Mutex // guards what follows
 	settings settings
@@ -192,8 +193,12 @@ func (s *source) newReceiver(o *openSource) (*receiver, error) {
 	options := dial.Options{Addr: c.Address, User: c.User, Password: c.password, ConnectTimeout: c.ConnectTimeout, TLS: c.TLS()}
 	r := &receiver{}
 	var err error
+	predecessor := ""
+	if p := s.predecessor.Load(); p != nil {
+		predecessor = *p
+	}
 	r.Replica, err = replica.New(replica.Options{
-		Source: options, ServerID: c.ServerID, ServerUUID: uuidOf(s.daemon.uuid, s.name).String(), ReportHost: c.ReportHost,
+		Source: options, ServerID: c.ServerID, ServerUUID: uuidOf(s.daemon.uuid, s.name).String(), Predecessor: predecessor, ReportHost: c.ReportHost,
 		HeartbeatPeriod: c.Heartbeat, From: c.From, OnGap: replica.OnGap(c.OnGap), BackoffMax: c.ReconnectMax,
 		Sink: o.log, Logger: s.logger.With("component", "replica"),
 		OnReady: func() {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // keepStoring copies the log into the bucket until ctx ends. It changes nothing for the
@@ -59,7 +60,8 @@ func (s *source) store(ctx context.Context, o *openSource) error {
 	err = o.log.Upload(turn, archive.UploadOptions{
 		Bucket: storage.of(s.name, can), Holder: storage.holder,
 		LeaseTTL: storage.config.Lease, Interval: storage.config.PieceInterval,
-		OnLease: func() {
+		OnLease: func(predecessor string) {
+			s.succeeds(predecessor)
 			s.storing.well()
 			o.admit()
 		},
@@ -68,4 +70,14 @@ func (s *source) store(ctx context.Context, o *openSource) error {
 		return cause
 	}
 	return err
+}
+
+// succeeds notes whose place this daemon has taken: of one with another data directory, the
+// primary may not know yet that it is gone.
+func (s *source) succeeds(predecessor string) {
+	id, err := replication.ParseUUID(predecessor)
+	if err != nil || id == s.daemon.uuid {
+		return
+	}
+	s.predecessor.Store(new(uuidOf(id, s.name).String()))
 }
