@@ -15,11 +15,12 @@ import (
 // them, and readers. A Log is one that grows; OpenReadOnly gives one that stays as it
 // was found. Its methods may be called at any time.
 type Archive struct {
-	opts    Options
-	fs      FS
-	dir     string
-	logger  *slog.Logger
-	stopped func(error) // told of damage that a reader finds; nil where nothing is written
+	opts     Options
+	fs       FS
+	dir      string
+	logger   *slog.Logger
+	inBucket bool        // nothing is on this disk
+	stopped  func(error) // told of damage that a reader finds; nil where nothing is written
 
 	// What readers see. pubMu is held for moments only.
 	pubMu    sync.Mutex
@@ -66,6 +67,9 @@ func (a *Archive) openFile(f File) (openHandle, error) {
 	if now, ok := a.view.Load().file(f.Seq); ok {
 		f = now
 	}
+	if a.inBucket {
+		return a.openInBucket(f)
+	}
 	name := a.filePath(f.Name)
 	h, err := a.fs.OpenFile(name, ReadOnly)
 	switch {
@@ -94,6 +98,9 @@ func (a *Archive) storedMeanwhile(f File) bool {
 
 // openIndex opens a file's index. All reading of what readers want of an index begins here.
 func (a *Archive) openIndex(f File) (openHandle, error) {
+	if a.inBucket {
+		return a.openStoredIndex(f)
+	}
 	name := a.indexPath(f.Name)
 	h, err := a.fs.OpenFile(name, ReadOnly)
 	if isNotExist(err) && f.Sealed && f.stored.size > 0 {

@@ -136,6 +136,9 @@ type indexRecord struct {
 
 // indexRecords gives what reads well of a file's index; nothing where there is none.
 func (a *Archive) indexRecords(f File) (records []indexRecord) {
+	if f.pieces != nil {
+		return pieceRecords(f.pieces)
+	}
 	b := a.readIndex(f)
 	for b = b[min(len(b), indexHeaderSize):]; ; {
 		end, _, size := indexBlock(b)

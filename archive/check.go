@@ -74,9 +74,16 @@ type checker struct {
 	done  CheckProgress
 
 	before *checked // the file before, if that was found to be sound
+
+	collecting bool // findings go to found
+	found      []Finding
 }
 
 func (c *checker) report(f Finding) {
+	if c.collecting {
+		c.found = append(c.found, f)
+		return
+	}
 	c.done.Findings++
 	if c.check.Report != nil {
 		c.check.Report(f)
@@ -212,13 +219,17 @@ type target struct {
 	file  File
 	size  int64 // how much of it is durable
 	proof *catalog.FileProof
+	names names
 	next  string // the file that must follow; "" for none, or any
 	last  bool   // it may still grow
 }
 
+// names are those of a target's objects.
+type names struct{ file, index, catalog string }
+
 // target says what is to be read of a file; ok is false for nothing.
 func (c *checker) target(i int, h heldFile) (t target, ok bool) {
-	t = target{heldFile: h, file: File{Seq: h.begin.Seq, Name: h.begin.Name, Stored: h.stored != nil}}
+	t = target{heldFile: h, names: names{c.a.filePath(h.begin.Name), c.a.indexPath(h.begin.Name), catalogPath(c.a.timelineDir())}, file: File{Seq: h.begin.Seq, Name: h.begin.Name, Stored: h.stored != nil}}
 	gap, cut := c.a.gapBehind(h.begin.Seq)
 	if i+1 < len(c.held) {
 		t.proof = c.held[i+1].begin.After

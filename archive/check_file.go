@@ -24,7 +24,7 @@ type checked struct {
 func (c *checker) file(ctx context.Context, t target) error {
 	before := c.before
 	c.before = nil
-	name := c.a.filePath(t.file.Name)
+	name := t.names.file
 	h, err := c.a.openFile(t.file)
 	switch damage := (*DamageError)(nil); {
 	case errors.Is(err, ErrNotLocal):
@@ -62,7 +62,7 @@ func (c *checker) index(t target, index []byte) (proven []indexEntry) {
 	if err == nil {
 		at = min(int64(len(index)), m.IndexSize)
 	}
-	c.report(Finding{c.a.indexPath(m.Name), at, fmt.Sprintf("%d bytes with CRC32C %s", m.IndexSize, m.IndexCRC32C),
+	c.report(Finding{t.names.index, at, fmt.Sprintf("%d bytes with CRC32C %s", m.IndexSize, m.IndexCRC32C),
 		fmt.Sprintf("%d bytes with CRC32C %s", len(index), sum)})
 	return nil
 }
@@ -176,7 +176,7 @@ func (c *checker) compareIndex(t target, of *openFile, index []byte) {
 	if m := t.sealed; m != nil && (int64(len(index)) != m.IndexSize || catalog.CRC32C(crc32.Checksum(index, castagnoli)) != m.IndexCRC32C) {
 		return // reported
 	}
-	c.report(Finding{c.a.indexPath(t.file.Name), int64(at), "the index that the file's events give", "another one"})
+	c.report(Finding{t.names.index, int64(at), "the index that the file's events give", "another one"})
 }
 
 func (c *checker) compareManifest(t target, of *openFile) {
@@ -188,7 +188,7 @@ func (c *checker) compareManifest(t target, of *openFile) {
 	expected, err := catalog.Record{Sealed: &want}.Append(nil)
 	found, foundErr := catalog.Record{Sealed: &m}.Append(nil)
 	if err != nil || foundErr != nil || !bytes.Equal(expected, found) {
-		c.report(Finding{catalogPath(c.a.timelineDir()), 0, "the manifest of " + m.Name + " that its events give: " + string(bytes.TrimSpace(expected)), string(bytes.TrimSpace(found))})
+		c.report(Finding{t.names.catalog, 0, "the manifest of " + m.Name + " that its events give: " + string(bytes.TrimSpace(expected)), string(bytes.TrimSpace(found))})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -26,12 +27,19 @@ func (a *Archive) CopyFile(ctx context.Context, w io.Writer, f File) error {
 	defer file.Close()
 	sums, err := copySummed(ctx, w, file)
 	switch {
+	case permanent(err) || errors.As(err, new(*RemoteError)):
+		return err
 	case err != nil && sums.failed:
 		return &DiskError{Op: "read", File: a.filePath(f.Name), Err: err}
 	case err != nil:
 		return err
 	}
-	return a.compareSums(f, sums)
+	name, local := file.source(0)
+	damage := compareSums(f, name, sums)
+	if damage == nil || !local {
+		return damage
+	}
+	return a.damaged(damage.(*DamageError))
 }
 
 // summed is what was copied.
@@ -67,12 +75,12 @@ func copySummed(ctx context.Context, w io.Writer, file io.ReaderAt) (s summed, e
 	}
 }
 
-func (a *Archive) compareSums(f File, s summed) error {
+func compareSums(f File, name string, s summed) error {
 	m := f.Manifest
 	if s.size == m.Size && s.crc == m.CRC32C && s.sha256 == m.SHA256 {
 		return nil
 	}
-	return a.damaged(&DamageError{File: a.filePath(f.Name),
+	return &DamageError{File: name,
 		Expected: fmt.Sprintf("%d bytes with CRC32C %s and SHA-256 %s", m.Size, m.CRC32C, m.SHA256),
-		Found:    fmt.Sprintf("%d bytes with CRC32C %s and SHA-256 %s", s.size, s.crc, s.sha256)})
+		Found:    fmt.Sprintf("%d bytes with CRC32C %s and SHA-256 %s", s.size, s.crc, s.sha256)}
 }

@@ -192,7 +192,7 @@ func (a *Archive) runs(ctx context.Context, f File, set *replication.GTIDSet) (r
 		return true
 	})
 	*set = *set.Subtract(found)
-	return runs, a.explainWalk(f, w, err)
+	return runs, a.explainWalk(f, file, w, err)
 }
 
 func (a *Archive) extract(f File) (Extract, error) {
@@ -201,7 +201,8 @@ func (a *Archive) extract(f File) (Extract, error) {
 		return Extract{}, err
 	}
 	defer file.Close()
-	return Extract{File: f, Head: min(headEnd(file), f.Size)}, nil
+	end, err := headEndOf(file)
+	return Extract{File: f, Head: min(end, f.Size)}, err
 }
 
 // CopyExtract writes an extract behind the head of its file, each event verified. With

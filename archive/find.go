@@ -155,7 +155,7 @@ func (a *Archive) search(ctx context.Context, f File, limit int64, what searchin
 		return result != nil
 	})
 	if err != nil {
-		return Found{}, a.explainWalk(f, w, err)
+		return Found{}, a.explainWalk(f, file, w, err)
 	}
 	if found.File.Size = limit; f.GTIDsBefore != nil {
 		found.Before = before

@@ -25,7 +25,8 @@ type File struct {
 	Manifest      *catalog.Manifest // all that the catalog says of it; nil unless sealed. Not to be changed
 
 	stored storedFile
-	head   *head // of the open file, while its beginning is not on this disk; else nil
+	head   *head  // of the open file, while its beginning is not on this disk; else nil
+	pieces []part // of a file that is only in pieces, in the bucket; else nil
 }
 
 // storedFile is what is known of a sealed file's objects in the bucket, if it is there.

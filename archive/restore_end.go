@@ -79,7 +79,7 @@ func (of *openFile) at(start int64) *openFile {
 }
 
 // remoteDamage is what a scanner of the bucket's bytes means.
-func (l *Log) remoteDamage(f *fetchedFile, of *openFile, err error) error {
+func (a *Archive) remoteDamage(f *fetchedFile, of *openFile, err error) error {
 	var away *RemoteError
 	if errors.As(err, &away) || permanent(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -88,7 +88,7 @@ func (l *Log) remoteDamage(f *fetchedFile, of *openFile, err error) error {
 }
 
 // gtidsBefore gives the GTIDs of the transactions that end before start.
-func (l *Log) gtidsBefore(ctx context.Context, f *fetchedFile, of *openFile, objects *objectsHandle, start int64) (*replication.GTIDSet, error) {
+func (a *Archive) gtidsBefore(ctx context.Context, f *fetchedFile, of *openFile, objects *objectsHandle, start int64) (*replication.GTIDSet, error) {
 	if f.manifest != nil {
 		return replication.ParseGTIDSet(f.manifest.GTIDsAdded) // all of them: what is at the end too
 	}
@@ -103,8 +103,8 @@ func (l *Log) gtidsBefore(ctx context.Context, f *fetchedFile, of *openFile, obj
 			// Not all of them are in the piece's facts, or more than count.
 			account := of.at(last)
 			account.added = &replication.GTIDSet{}
-			if err := l.newScanner(account, objects).run(ctx.Err, max(last, boundary)); err != nil {
-				return nil, l.remoteDamage(f, account, err)
+			if err := a.newScanner(account, objects).run(ctx.Err, max(last, boundary)); err != nil {
+				return nil, a.remoteDamage(f, account, err)
 			}
 			set = account.added
 		}

@@ -50,7 +50,20 @@ func (f *fetchedFile) objectAt(off int64) string {
 
 // readPlan gives nil for an empty bucket.
 func (l *Log) readPlan(ctx context.Context) (*plan, error) {
-	b := l.opts.Bucket
+	p, err := readBucket(ctx, l.opts.Bucket)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	if len(p.fetched) == 0 && p.damage == nil {
+		p.addLast(l.opts.Bucket)
+	}
+	p.dropGap()
+	return p, nil
+}
+
+// readBucket gives nil for an empty one. The files that it has in pieces are the fetched
+// ones of the plan.
+func readBucket(ctx context.Context, b *bucket.Bucket) (*plan, error) {
 	doc, err := b.Source(ctx)
 	if err != nil || doc == nil {
 		return nil, err
@@ -74,10 +87,6 @@ func (l *Log) readPlan(ctx context.Context) (*plan, error) {
 	p.source, p.sealed = tail.Source.Source, tail.Catalog.Manifests
 	p.source.Epochs = nil // what a bucket needs to know
 	p.addChains(b, tail.Chains)
-	if len(p.fetched) == 0 && p.damage == nil {
-		p.addLast(b)
-	}
-	p.dropGap()
 	return p, nil
 }
 

@@ -108,12 +108,18 @@ func (w *walker) end(offset int64) bool {
 }
 
 // explainWalk makes of an error of walk what its caller is told.
-func (a *Archive) explainWalk(f File, w *walker, err error) error {
+func (a *Archive) explainWalk(f File, file openHandle, w *walker, err error) error {
+	var away *RemoteError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), permanent(err), errors.As(err, &away):
 		return err
 	case isIOError(err):
 		return &DiskError{Op: "read", File: a.filePath(f.Name), Err: err}
 	}
-	return a.damaged(&DamageError{File: a.filePath(f.Name), Offset: w.chunks.offset, Expected: "an event", Found: err.Error()})
+	name, local := file.source(w.chunks.offset)
+	damage := &DamageError{File: name, Offset: w.chunks.offset, Expected: "an event", Found: err.Error()}
+	if !local {
+		return damage
+	}
+	return a.damaged(damage)
 }

@@ -52,7 +52,7 @@ func (b *Bucket) watch(ctx context.Context, held *heldLease, id string) (*heldLe
 		case err != nil:
 			return nil, err
 		case now == nil:
-			return nil, &DamageError{Key: b.leaseKey(), Expected: "the lease that was there", Found: "no such object"}
+			return nil, &DamageError{Key: b.LeaseKey(), Expected: "the lease that was there", Found: "no such object"}
 		case now.free(id):
 			return now, nil
 		case now.etag != held.etag:

@@ -19,8 +19,9 @@ import (
 //	<source>/<timeline>/files/<file>.idx
 //	<source>/<timeline>/open/<file>/<first>-<end>-<epoch>
 
-func (b *Bucket) sourceKey() string { return b.source + "/source.json" }
-func (b *Bucket) leaseKey() string  { return b.source + "/lease.json" }
+// SourceKey is the key of source.json.
+func (b *Bucket) SourceKey() string { return b.source + "/source.json" }
+func (b *Bucket) LeaseKey() string  { return b.source + "/lease.json" }
 
 func (b *Bucket) folder(t catalog.Timeline) string        { return b.source + "/" + t.Dir() + "/" }
 func (b *Bucket) catalogFolder(t catalog.Timeline) string { return b.folder(t) + "catalog/" }

@@ -73,7 +73,7 @@ func (l *Lease) updateLocked(ctx context.Context, next leaseDoc) error {
 			return err
 		}
 		if now == nil {
-			return &DamageError{Key: l.b.leaseKey(), Expected: "the lease that was there", Found: "no such object"}
+			return &DamageError{Key: l.b.LeaseKey(), Expected: "the lease that was there", Found: "no such object"}
 		}
 		if now.Epoch != l.epoch {
 			l.lost = fmt.Errorf("%w: %s, with epoch %d", ErrFenced, now.Name, now.Epoch)
@@ -90,7 +90,7 @@ func (l *Lease) write(ctx context.Context, doc leaseDoc, cond store.Condition) e
 	if err != nil {
 		return err
 	}
-	etag, err := l.b.swap(ctx, l.b.leaseKey(), body, cond)
+	etag, err := l.b.swap(ctx, l.b.LeaseKey(), body, cond)
 	if err == nil {
 		l.doc, l.etag = doc, etag
 	}

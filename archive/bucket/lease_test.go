@@ -52,7 +52,7 @@ func TestAnEpochIsGivenOnce(t *testing.T) {
 		err = w.Begin(ctx, source)
 	}
 	// An operator has deleted the lease: source.json still knows the epochs.
-	if err := errors.Join(err, s.Delete(ctx, b.leaseKey())); err != nil {
+	if err := errors.Join(err, s.Delete(ctx, b.LeaseKey())); err != nil {
 		t.Fatal(err)
 	}
 	next("c")
@@ -160,7 +160,7 @@ func TestTheLeaseOfALaterVersionIsRefused(t *testing.T) {
 		"{\"format\": 1}\n":                 "damaged object main/lease.json",
 		"":                                  "damaged object main/lease.json",
 	} {
-		if _, err := s.Put(ctx, b.leaseKey(), []byte(text), store.PutOptions{}); err != nil {
+		if _, err := s.Put(ctx, b.LeaseKey(), []byte(text), store.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := b.Acquire(ctx, Holder{ID: "a"}, ttl); err == nil || !strings.Contains(err.Error(), want) {

@@ -71,7 +71,7 @@ func (h *heldLease) free(writer string) bool { return h == nil || h.Released || 
 
 // readLease reads lease.json; nil where there is none.
 func (b *Bucket) readLease(ctx context.Context) (*heldLease, error) {
-	data, object, err := b.get(ctx, b.leaseKey(), 1<<20)
+	data, object, err := b.get(ctx, b.LeaseKey(), 1<<20)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -80,7 +80,7 @@ func (b *Bucket) readLease(ctx context.Context) (*heldLease, error) {
 	}
 	doc, err := decodeLease(data)
 	if err != nil {
-		return nil, damaged(b.leaseKey(), "a lease.json that this program wrote", err)
+		return nil, damaged(b.LeaseKey(), "a lease.json that this program wrote", err)
 	}
 	return &heldLease{leaseDoc: doc, etag: object.ETag}, nil
 }

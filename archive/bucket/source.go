@@ -18,7 +18,7 @@ type SourceDoc struct {
 
 // Source reads source.json. It is nil, without an error, in an empty bucket.
 func (b *Bucket) Source(ctx context.Context) (*SourceDoc, error) {
-	data, object, err := b.get(ctx, b.sourceKey(), maxSource)
+	data, object, err := b.get(ctx, b.SourceKey(), maxSource)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -27,7 +27,7 @@ func (b *Bucket) Source(ctx context.Context) (*SourceDoc, error) {
 	}
 	source, err := catalog.DecodeSource(data)
 	if err != nil {
-		return nil, damaged(b.sourceKey(), "a source.json that this program wrote", err)
+		return nil, damaged(b.SourceKey(), "a source.json that this program wrote", err)
 	}
 	return &SourceDoc{Source: source, ETag: object.ETag}, nil
 }

@@ -71,7 +71,7 @@ func (w *Writer) Begin(ctx context.Context, source catalog.Source) error {
 	if err != nil {
 		return err
 	}
-	etag, err := w.b.swap(ctx, w.b.sourceKey(), body, store.IfAbsent())
+	etag, err := w.b.swap(ctx, w.b.SourceKey(), body, store.IfAbsent())
 	if err == nil {
 		w.setSource(source, etag)
 	}
@@ -122,7 +122,7 @@ func (w *Writer) swapSource(ctx context.Context, next catalog.Source, etag strin
 	if err != nil {
 		return err
 	}
-	if etag, err = w.b.swap(ctx, w.b.sourceKey(), body, store.IfMatch(etag)); err == nil {
+	if etag, err = w.b.swap(ctx, w.b.SourceKey(), body, store.IfMatch(etag)); err == nil {
 		w.setSource(next, etag)
 	}
 	return err
@@ -135,7 +135,7 @@ func (w *Writer) rereadSource(ctx context.Context) error {
 	case err != nil:
 		return err
 	case now == nil:
-		return &DamageError{Key: w.b.sourceKey(), Expected: "the source.json that was there", Found: "no such object"}
+		return &DamageError{Key: w.b.SourceKey(), Expected: "the source.json that was there", Found: "no such object"}
 	case now.Epoch != w.epoch:
 		return w.fence(now.Epoch)
 	}
