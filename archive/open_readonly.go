@@ -15,7 +15,8 @@ import (
 // the complete files, and the open file up to the last transaction boundary before MARK.
 // It stays so: Changed tells of nothing, and a reader's ErrTail is final.
 //
-// Of the options, Dir, FS, Logger and ReadBuffer count. Errors are a *FormatError, a
+// Of the options, Dir, FS, Logger and ReadBuffer count; with Bucket and Remote, files that
+// are only in the bucket are read from there. Errors are a *FormatError, a
 // *DamageError of source.json, or what the disk said. Other damage is among them no more
 // than with Open: what stands before it is shown, and State().Stopped has the
 // *DamageError. A sealed file is not looked at: who reads it finds out.

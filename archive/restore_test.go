@@ -159,6 +159,10 @@ func (u *undisturbed) putPiece(t testing.TB, w *bucket.Writer, i int, first, end
 		}
 		if place.Offset > first {
 			gtids.AddSet(place.GTIDs)
+			if place.First > 0 && (p.FirstCommit == 0 || place.First < p.FirstCommit) {
+				p.FirstCommit = place.First
+			}
+			p.LastCommit = max(p.LastCommit, place.Last)
 		}
 	}
 	p.GTIDs = gtids.String()
@@ -285,7 +289,7 @@ func (u *undisturbed) checkCatalog(t testing.TB, fsys *memfs.FS) {
 }
 
 // readBack reads everything and compares it with the history. It returns where that ends.
-func readBack(l *archive.Log, h *history) (replication.Position, error) {
+func readBack(l opener, h *history) (replication.Position, error) {
 	r, err := l.OpenAt(replication.Position{})
 	if err != nil {
 		return replication.Position{}, err

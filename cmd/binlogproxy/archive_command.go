@@ -1,17 +1,14 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
-	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -27,58 +24,9 @@ type archiveCommand struct {
 	Verify archiveVerify `cmd:"" help:"Read all that is held, and name what is not as it must be; exits with 3 then."`
 }
 
-// archiveFlags say which archive.
-type archiveFlags struct {
-	Config string `help:"YAML file of the daemon." type:"path" placeholder:"FILE" env:"BINLOGPROXY_CONFIG"`
-	Source string `help:"Name of the source; may be left out where there is one." placeholder:"NAME"`
-	Dir    string `help:"Directory of a source, instead of a configuration: DATA-DIR/NAME." type:"path" placeholder:"DIR"`
-}
-
 // outputFlags say how a command answers.
 type outputFlags struct {
 	JSON bool `name:"json" help:"Print JSON, one document a line."`
-}
-
-// open opens the archive of the source that the flags name, and says what damage keeps
-// the rest of it from being shown.
-func (f *archiveFlags) open(ctx context.Context, s streams) (*archive.Archive, error) {
-	dir, err := f.directory()
-	if err != nil {
-		return nil, err
-	}
-	a, err := archive.OpenReadOnly(ctx, archive.Options{Dir: dir})
-	if err != nil {
-		return nil, err
-	}
-	if stopped := a.State().Stopped; stopped != nil {
-		fmt.Fprintln(s.err, "binlogproxy: not all is shown:", stopped)
-	}
-	return a, nil
-}
-
-func (f *archiveFlags) directory() (string, error) {
-	switch {
-	case f.Dir != "":
-		return f.Dir, nil
-	case f.Config == "":
-		return "", &usageError{errors.New("give --config FILE, or --dir DIR of a source")}
-	}
-	c, err := config.Load(f.Config)
-	if err != nil {
-		return "", &usageError{err}
-	}
-	c.FillDefaults()
-	if f.Source == "" && len(c.Sources) == 1 {
-		return filepath.Join(c.DataDir, c.Sources[0].Name), nil
-	}
-	names := make([]string, len(c.Sources))
-	for i, source := range c.Sources {
-		names[i] = source.Name
-	}
-	if !slices.Contains(names, f.Source) {
-		return "", &usageError{fmt.Errorf("--source %q: %s has %q", f.Source, f.Config, names)}
-	}
-	return filepath.Join(c.DataDir, f.Source), nil
 }
 
 // fileNamed finds a file; among some of the same name the newest.

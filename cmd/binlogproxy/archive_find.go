@@ -35,7 +35,8 @@ func (c *archiveFind) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	found, err := c.find(ctx, a)
+	defer a.Close()
+	found, err := c.find(ctx, a.Archive)
 	if err != nil {
 		return wrongPlace(err)
 	}

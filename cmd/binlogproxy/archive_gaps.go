@@ -33,6 +33,7 @@ func (c *archiveGaps) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer a.Close()
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for i, gap := range a.Gaps() {
 		g := listedGap{

@@ -97,6 +97,7 @@ func (c *archiveGet) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer a.Close()
 	if !ranged {
 		for _, name := range c.Files {
 			f, err := fileNamed(a.Files(), name)
@@ -110,7 +111,7 @@ func (c *archiveGet) Run(ctx context.Context, s streams) error {
 		}
 		return nil
 	}
-	extracts, err := c.extracts(ctx, a)
+	extracts, err := c.extracts(ctx, a.Archive)
 	if err != nil {
 		return err
 	}
@@ -210,6 +211,7 @@ func (c *archiveCat) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer a.Close()
 	out := bufio.NewWriterSize(s.out, 1<<20)
 	if !ranged {
 		f, err := fileNamed(a.Files(), c.File)
@@ -218,7 +220,7 @@ func (c *archiveCat) Run(ctx context.Context, s streams) error {
 		}
 		return errors.Join(a.CopyFile(ctx, out, f), out.Flush())
 	}
-	extracts, err := c.extracts(ctx, a)
+	extracts, err := c.extracts(ctx, a.Archive)
 	if err != nil {
 		return err
 	}

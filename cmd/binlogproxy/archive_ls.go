@@ -43,6 +43,7 @@ func (c *archiveLs) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer a.Close()
 	files, err := between(a.Files(), c.FromFile, c.ToFile)
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (c *archiveLs) Run(ctx context.Context, s streams) error {
 		fmt.Fprint(w, "SEQ\tFILE\tSIZE\tSTATE\tTRANSACTIONS\tGTIDS\tFIRST COMMIT\tLAST COMMIT\tWHERE\n")
 	}
 	for _, f := range files {
-		l := describe(a, f)
+		l := describe(a.Archive, f)
 		if c.JSON {
 			err = printJSON(s.out, l)
 		} else {
@@ -154,11 +155,12 @@ func (c *archiveStat) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	defer a.Close()
 	f, err := fileNamed(a.Files(), c.File)
 	if err != nil {
 		return err
 	}
-	st := statedFile{listedFile: describe(a, f), Manifest: f.Manifest}
+	st := statedFile{listedFile: describe(a.Archive, f), Manifest: f.Manifest}
 	if f.GTIDsBefore != nil {
 		before := f.GTIDsBefore.String()
 		st.GTIDsBefore = &before

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,10 +42,14 @@ type (
 
 // Run reads what is held, and ends with exitDamage when something is not as it must be.
 func (c *archiveVerify) Run(ctx context.Context, s streams) error {
-	dir, err := c.directory()
+	p, err := c.place(s)
 	if err != nil {
 		return err
 	}
+	if p.dir == "" {
+		return &usageError{errors.New("verify reads the directory of a source: give --dir")}
+	}
+	dir := p.dir
 	show := c.progress(s)
 	unseen := slices.Clone(c.Files)
 	first := ""
