@@ -30,7 +30,8 @@ type Bucket struct {
 	source string
 	opts   Options
 
-	segment uint64 // manifests in a segment of the catalog
+	segment  uint64 // manifests in a segment of the catalog
+	segments *segments
 }
 
 // New gives the part of a store that belongs to a source. It does nothing yet. The
@@ -54,7 +55,15 @@ func New(s store.Store, source string, opts Options) *Bucket {
 	if opts.Parallel == 0 {
 		opts.Parallel = 4
 	}
-	return &Bucket{store: store.Retry(s, opts.Policy), source: source, opts: opts, segment: 1000}
+	return &Bucket{store: store.Retry(s, opts.Policy), source: source, opts: opts, segment: 1000, segments: new(segments)}
+}
+
+// Proved is the same part of the store, of which a probe has shown that it has those
+// capabilities. What one of the two has read of the catalog the other need not read again.
+func (b *Bucket) Proved(can store.Capabilities) *Bucket {
+	proved := *b
+	proved.opts.Capabilities = can
+	return &proved
 }
 
 // String names the bucket for people.

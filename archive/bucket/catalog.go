@@ -44,8 +44,8 @@ func (c *Catalog) Find(file string) *catalog.Manifest {
 }
 
 // Catalog reads the catalog of a timeline, with one listing and one read for each
-// object. It is empty where there is none yet. A *DamageError names an object that is
-// missing or damaged.
+// object, but for segments that were read before: they never change. It is empty where
+// there is none yet. A *DamageError names an object that is missing or damaged.
 func (b *Bucket) Catalog(ctx context.Context, t catalog.Timeline) (*Catalog, error) {
 	c, err := b.loadCatalog(ctx, t)
 	if damage := (*DamageError)(nil); errors.As(err, &damage) || err == nil && c.etag == "" {
@@ -64,7 +64,7 @@ func (b *Bucket) loadCatalog(ctx context.Context, t catalog.Timeline) (*Catalog,
 	etags := make([]string, len(objects))
 	err = b.each(ctx, len(objects), func(ctx context.Context, i int) error {
 		var err error
-		lists[i], etags[i], err = b.readList(ctx, objects[i].Key, t)
+		lists[i], etags[i], err = b.listOf(ctx, objects[i], t)
 		return err
 	})
 	if err != nil {

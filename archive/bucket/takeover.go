@@ -36,6 +36,7 @@ func (b *Bucket) TakeOver(ctx context.Context, l *Lease) (*Writer, *State, error
 	for {
 		state, err := w.takeOver(ctx)
 		if err == nil {
+			b.segments.forget()
 			return w, state, b.abortUploads(ctx)
 		}
 		if !errors.Is(err, ErrAgain) {

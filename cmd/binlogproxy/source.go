@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive"
+	"github.com/binlogproxy/binlogproxy/archive/bucket"
 	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
@@ -46,6 +47,7 @@ type source struct {
 // openSource is a source whose log is open.
 type openSource struct {
 	log      *archive.Log
+	bucket   *bucket.Bucket // nil where none is configured
 	upstream *upstream
 	disk     *diskWatch
 	receiver atomic.Pointer[receiver] // nil before the first turn of following
@@ -157,7 +159,7 @@ func (s *source) openLog(ctx context.Context) (*openSource, error) {
 		_ = log.Close() // nothing was written
 		return nil, err
 	}
-	o := &openSource{log: log, upstream: upstream, disk: &diskWatch{dir: s.dir, logger: s.logger}, listened: make(chan struct{}), admitted: make(chan struct{}), changed: make(chan struct{}, 1)}
+	o := &openSource{log: log, bucket: options.Bucket, upstream: upstream, disk: &diskWatch{dir: s.dir, logger: s.logger}, listened: make(chan struct{}), admitted: make(chan struct{}), changed: make(chan struct{}, 1)}
 	o.admit = sync.OnceFunc(func() { close(o.admitted) })
 	return o, nil
 }

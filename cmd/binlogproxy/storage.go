@@ -126,12 +126,7 @@ func (s *storage) open(source string, o *archive.Options) {
 	if s == nil {
 		return
 	}
-	o.Bucket = s.of(source, store.Capabilities{})
+	o.Bucket = bucket.New(s.store, source, bucket.Options{Logger: s.logger.With("source", source)})
 	o.Remote = s.files
 	o.Keep = archive.Retention{Size: int64(s.config.LocalSize), Age: s.config.LocalAge, Limit: int64(s.config.LocalLimit)}
-}
-
-// of is the part of the bucket that belongs to a source.
-func (s *storage) of(source string, can store.Capabilities) *bucket.Bucket {
-	return bucket.New(s.store, source, bucket.Options{Logger: s.logger.With("source", source), Capabilities: can})
 }

@@ -58,7 +58,7 @@ func (s *source) store(ctx context.Context, o *openSource) error {
 	defer prober.Wait()
 	defer end(nil)
 	err = o.log.Upload(turn, archive.UploadOptions{
-		Bucket: storage.of(s.name, can), Holder: storage.holder,
+		Bucket: o.bucket.Proved(can), Holder: storage.holder,
 		LeaseTTL: storage.config.Lease, Interval: storage.config.PieceInterval,
 		OnLease: func(predecessor string) {
 			s.succeeds(predecessor)
