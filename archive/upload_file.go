@@ -165,7 +165,7 @@ func (f *fileUpload) resume(chain bucket.Chain, size int64) error {
 }
 
 // take counts a piece that the bucket has, if it holds what the log does. One of which
-// only a part counts is not compared: sealing does not use it.
+// only a part counts is not compared: sealing does not copy it.
 func (f *fileUpload) take(span bucket.Span) error {
 	whole := span.From == span.First && span.To == span.End
 	body, ok := f.cut.bytes(span.From, span.To)
@@ -176,9 +176,11 @@ func (f *fileUpload) take(span bucket.Span) error {
 		return &HistoryError{File: f.name, Offset: span.From,
 			Reason: fmt.Sprintf("the bucket has CRC32C %s of the bytes up to %d, the log has %s", catalog.CRC32C(span.CRC32C), span.To, catalog.CRC32C(sum))}
 	}
-	if whole && span.First == f.cut.start && span.Size() >= store.MinPart {
+	// A big one may count from where its epoch begins; before that others do.
+	if span.First == f.cut.start && span.To == span.End && span.Size() >= store.MinPart {
 		f.cut.bigStored(span.To)
 		f.bigs = append(f.bigs, span.Piece)
+		f.smalls = nil
 		return nil
 	}
 	f.cut.smallStored(span.To)
