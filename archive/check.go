@@ -23,7 +23,7 @@ type Finding struct {
 type CheckOptions struct {
 	Want     func(File) bool     // whether a file is to be read; nil = each
 	Report   func(Finding)       // told of each finding when it is made
-	Progress func(CheckProgress) // told after each MiB
+	Progress func(CheckProgress) // told now and then
 }
 
 // CheckProgress says how far a check has come.
@@ -74,20 +74,17 @@ type checker struct {
 	done  CheckProgress
 
 	before *checked // the file before, if that was found to be sound
-
-	collecting bool // findings go to found
-	found      []Finding
 }
 
 func (c *checker) report(f Finding) {
-	if c.collecting {
-		c.found = append(c.found, f)
-		return
-	}
 	c.done.Findings++
 	if c.check.Report != nil {
 		c.check.Report(f)
 	}
+}
+
+func (c *checker) reportDamage(d *DamageError) {
+	c.report(Finding{d.File, d.Offset, d.Expected, d.Found})
 }
 
 func (c *checker) note(object string, offset int64, expected, found string) {
@@ -194,7 +191,7 @@ func (c *checker) files(ctx context.Context) error {
 	}
 	c.done.FilesAll = len(wanted)
 	for _, t := range wanted {
-		c.done.Object = c.a.filePath(t.file.Name)
+		c.done.Object = t.names.file
 		read := c.done.Bytes
 		if err := c.file(ctx, t); err != nil {
 			return err

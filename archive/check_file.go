@@ -20,30 +20,63 @@ type checked struct {
 	executed *replication.GTIDSet // before it and in it; nil where that is not known
 }
 
-// file checks one file and its index.
+// file checks one file and its index, and reads both once.
 func (c *checker) file(ctx context.Context, t target) error {
 	before := c.before
 	c.before = nil
-	name := t.names.file
 	h, err := c.a.openFile(t.file)
 	switch damage := (*DamageError)(nil); {
 	case errors.Is(err, ErrNotLocal):
 		c.done.Elsewhere++
 		return nil
 	case errors.As(err, &damage):
-		c.report(Finding{damage.File, damage.Offset, damage.Expected, damage.Found})
+		c.reportDamage(damage)
 		return nil
 	case err != nil:
 		return err
 	}
 	defer h.Close()
-	index := c.a.readIndex(File{Seq: t.file.Seq, Name: t.file.Name}) // all of it, whatever the manifest says
-	proven := c.index(t, index)
-	sound, other, err := c.sums(ctx, t, name, h, proven)
-	if err != nil || !sound {
+	index, err := c.readIndex(t)
+	if err != nil {
 		return err
 	}
-	return c.events(ctx, t, name, h, index, before, other)
+	file := &summedFile{openHandle: h, sums: blockSums{entries: c.index(t, index), sha: sha256.New()}, read: c.progress}
+	of, damage, err := c.events(ctx, t, file, index)
+	if err != nil {
+		return err
+	}
+	sound, other, err := c.sums(ctx, t, file)
+	switch {
+	case err != nil || !sound:
+		return err
+	case damage != nil:
+		c.reportDamage(damage)
+		return nil
+	case other != nil:
+		c.report(*other)
+		return nil
+	}
+	c.compare(t, of, index, before)
+	return nil
+}
+
+// readIndex reads all of an index, whatever the manifest says. What cannot be read of it
+// is found to be missing.
+func (c *checker) readIndex(t target) ([]byte, error) {
+	if !c.a.inBucket {
+		return c.a.readIndex(File{Seq: t.file.Seq, Name: t.file.Name}), nil
+	}
+	h, err := openObjects(c.a.opts.Remote, []object{{to: t.sealed.IndexSize, key: t.names.index, size: t.sealed.IndexSize}})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	index := make([]byte, t.sealed.IndexSize)
+	n, err := h.ReadAt(index, 0)
+	if away := (*RemoteError)(nil); errors.As(err, &away) {
+		return nil, err
+	}
+	return index[:n], nil
 }
 
 // index compares an index with its sum in the manifest, if it is in one: each entry has a
@@ -75,29 +108,66 @@ func entriesUpTo(entries []indexEntry, end int64) []indexEntry {
 	return entries[:n]
 }
 
-// sums compares a file's bytes with the sums of the whole, and of the blocks of a good
-// index, which tell where the damage is. other is a difference of the whole, which the
-// events may explain.
-func (c *checker) sums(ctx context.Context, t target, name string, h io.ReaderAt, proven []indexEntry) (sound bool, other *Finding, err error) {
-	s := blockSums{entries: proven, sha: sha256.New()}
+// summedFile sums what is read of a file for the first time, in order.
+type summedFile struct {
+	openHandle
+	sums blockSums
+	read func(bytes int64)
+}
+
+func (f *summedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.openHandle.ReadAt(p, off)
+	if known := f.sums.at - off; known >= 0 && known < int64(n) {
+		f.sums.write(p[known:n])
+		f.read(int64(n) - known)
+	}
+	return n, err
+}
+
+// events reads a file's events, in of, up to damage.
+func (c *checker) events(ctx context.Context, t target, file *summedFile, index []byte) (of *openFile, damage *DamageError, err error) {
+	of = newOpenFile(t.file.Seq, t.file.Name, c.a.opts.IndexEvery)
+	if every, ok := storedEvery(bytes.NewReader(index)); ok {
+		of.every = every
+	}
+	s := c.a.newScanner(of, file)
+	if err = s.run(ctx.Err, t.size); err == nil {
+		return of, nil, nil
+	}
+	if away := (*RemoteError)(nil); errors.As(err, &away) {
+		return nil, nil, err
+	}
+	name, _ := file.source(of.end.offset)
+	if err = s.unreadable(name, err); errors.As(err, &damage) {
+		err = nil
+	}
+	return of, damage, err
+}
+
+// sums reads the rest of a file, and compares its bytes with the sums of the whole, and of
+// the blocks of a good index, which tell where the damage is. other is a difference of the
+// whole, which the events may explain.
+func (c *checker) sums(ctx context.Context, t target, file *summedFile) (sound bool, other *Finding, err error) {
+	s := &file.sums
 	limit := t.size + 1 // one more shows that the file is longer
 	if t.last {
 		limit = t.size
 	}
-	buf := make([]byte, hashBuffer)
-	for at := int64(0); at < limit; {
+	name, _ := file.source(0)
+	for buf := make([]byte, hashBuffer); s.at < limit; {
 		if err := ctx.Err(); err != nil {
 			return false, nil, err
 		}
-		n, err := h.ReadAt(buf[:min(int64(len(buf)), limit-at)], at)
-		s.write(buf[:n])
-		at += int64(n)
-		c.progress(int64(n))
+		at := s.at
+		_, err := file.ReadAt(buf[:min(int64(len(buf)), limit-at)], at)
+		if away := (*RemoteError)(nil); errors.As(err, &away) {
+			return false, nil, err
+		}
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			c.report(Finding{name, at, "bytes that can be read", err.Error()})
+			c.report(Finding{name, s.at, "bytes that can be read", err.Error()})
 			return false, nil, nil
 		}
 	}
@@ -119,46 +189,25 @@ func (c *checker) sums(ctx context.Context, t target, name string, h io.ReaderAt
 	return true, other, nil
 }
 
-// events reads a file's events, and compares what they say with the manifest, the index,
-// MARK and the file before.
-func (c *checker) events(ctx context.Context, t target, name string, h io.ReaderAt, index []byte, before *checked, other *Finding) error {
-	of := newOpenFile(t.file.Seq, t.file.Name, c.a.opts.IndexEvery)
-	if every, ok := storedEvery(bytes.NewReader(index)); ok {
-		of.every = every
-	}
-	s := c.a.newScanner(of, h)
-	if err := s.run(ctx.Err, t.size); err != nil {
-		damage := (*DamageError)(nil)
-		if err = s.unreadable(name, err); errors.As(err, &damage) {
-			c.report(Finding{name, damage.Offset, damage.Expected, damage.Found})
-			return nil
-		}
-		return err
-	}
-	if other != nil {
-		c.report(*other)
-		return nil
-	}
+// compare compares what a file's events say with the manifest, the index, MARK and the
+// file before.
+func (c *checker) compare(t target, of *openFile, index []byte, before *checked) {
+	name := t.names.file
 	if t.proof != nil && of.sum.file() != uint32(t.proof.CRC32C) {
 		c.report(Finding{name, 0, fmt.Sprintf("%d bytes with CRC32C %s", t.size, t.proof.CRC32C), fmt.Sprintf("CRC32C %08x", of.sum.file())})
-		return nil
+		return
 	}
 	if t.last && (of.end.block != c.mark.block || of.sum.block != c.mark.blockCRC) {
 		c.report(Finding{name, c.mark.block, fmt.Sprintf("CRC32C %08x of the bytes up to %d, as MARK says", c.mark.blockCRC, t.size),
 			fmt.Sprintf("CRC32C %08x of those from %d", of.sum.block, of.end.block)})
-		return nil
+		return
 	}
 	if !t.last {
 		of.finish()
 	}
 	c.compareIndex(t, of, index)
 	c.compareManifest(t, of)
-	c.compareChain(t, of, name, before)
-	c.before = &checked{seq: t.file.Seq}
-	if of.end.previous != nil {
-		c.before.executed = of.end.previous.Union(of.added)
-	}
-	return nil
+	c.compareChain(t, of, before)
 }
 
 // compareIndex compares an index with the one that the file's events give. That of a file
@@ -184,7 +233,7 @@ func (c *checker) compareManifest(t target, of *openFile) {
 		return
 	}
 	want, m := of.describe(t.sealed.Epoch, t.sealed.Cut), *t.sealed
-	want.SHA256, want.IndexSize, want.IndexCRC32C = m.SHA256, m.IndexSize, m.IndexCRC32C
+	want.SHA256, want.IndexSize, want.IndexCRC32C, want.ETag = m.SHA256, m.IndexSize, m.IndexCRC32C, m.ETag
 	expected, err := catalog.Record{Sealed: &want}.Append(nil)
 	found, foundErr := catalog.Record{Sealed: &m}.Append(nil)
 	if err != nil || foundErr != nil || !bytes.Equal(expected, found) {
@@ -194,14 +243,18 @@ func (c *checker) compareManifest(t target, of *openFile) {
 
 // compareChain compares a file with its neighbours: it must name the one that follows, and
 // go on with the transactions behind those of the one before.
-func (c *checker) compareChain(t target, of *openFile, name string, before *checked) {
+func (c *checker) compareChain(t target, of *openFile, before *checked) {
+	name := t.names.file
 	if t.next != "" && of.end.next != t.next {
 		c.report(Finding{name, t.size, "an end that leads to " + t.next, "one that leads to " + fmt.Sprintf("%q", of.end.next)})
 	}
-	if before == nil || before.seq+1 != t.file.Seq || before.executed == nil || of.end.previous == nil {
-		return
+	if before != nil && before.seq+1 == t.file.Seq && before.executed != nil && of.end.previous != nil {
+		if lacks := before.executed.Subtract(of.end.previous); !lacks.IsEmpty() {
+			c.report(Finding{name, replication.FirstEventOffset, "PREVIOUS_GTIDS with all that was executed before", "without " + lacks.String()})
+		}
 	}
-	if lacks := before.executed.Subtract(of.end.previous); !lacks.IsEmpty() {
-		c.report(Finding{name, replication.FirstEventOffset, "PREVIOUS_GTIDS with all that was executed before", "without " + lacks.String()})
+	c.before = &checked{seq: t.file.Seq}
+	if of.end.previous != nil {
+		c.before.executed = of.end.previous.Union(of.added)
 	}
 }
