@@ -23,7 +23,16 @@ type Finding struct {
 type CheckOptions struct {
 	Want     func(File) bool     // whether a file is to be read; nil = each
 	Report   func(Finding)       // told of each finding when it is made
+	Leftover func(Leftover)      // told of each object of a bucket on which nobody relies
 	Progress func(CheckProgress) // told now and then
+}
+
+// Leftover is an object of a bucket that does not count, and is no damage: what a writer
+// has not deleted yet, or left when it ended.
+type Leftover struct {
+	Object string `json:"object"` // its key
+	Bytes  int64  `json:"bytes"`
+	Reason string `json:"reason"`
 }
 
 // CheckProgress says how far a check has come.
@@ -35,6 +44,7 @@ type CheckProgress struct {
 	FilesAll  int
 	Elsewhere int // of them not on the disk any more: only in the bucket
 	Findings  int
+	Leftovers int // objects of the bucket that do not count
 }
 
 // Check reads all that is held, and compares each thing with all that vouches for it. It
@@ -62,7 +72,7 @@ func Check(ctx context.Context, opts Options, check CheckOptions) (CheckProgress
 	for _, f := range c.early {
 		c.report(f)
 	}
-	return c.done, c.files(ctx)
+	return c.done, c.files(ctx, c.targets())
 }
 
 type checker struct {
@@ -129,13 +139,25 @@ func (c *checker) documents(docs documents) error {
 		return err
 	}
 	c.mark = m
-	c.chain(name)
+	c.cuts(sourcePath(c.a.dir))
+	c.proofs(name)
 	return c.unknownFiles(name)
 }
 
-// chain compares what the catalog says of one file in several places.
-func (c *checker) chain(name string) {
-	for i, h := range c.held {
+// proofs compares what the catalog says of one file in several places.
+func (c *checker) proofs(name string) {
+	for i, h := range c.held[:max(len(c.held)-1, 0)] {
+		m, after := h.sealed, c.held[i+1].begin.After
+		if m != nil && (after.Size != m.Size || after.CRC32C != m.CRC32C) {
+			c.note(name, 0, fmt.Sprintf("%s of %d bytes with CRC32C %s, which the next file began behind", m.Name, after.Size, after.CRC32C),
+				fmt.Sprintf("%d bytes with CRC32C %s", m.Size, m.CRC32C))
+		}
+	}
+}
+
+// cuts compares the gaps of source.json with the files that end before their end.
+func (c *checker) cuts(source string) {
+	for _, h := range c.held {
 		m := h.sealed
 		if m == nil {
 			continue
@@ -143,15 +165,9 @@ func (c *checker) chain(name string) {
 		gap, cut := c.a.gapBehind(h.begin.Seq)
 		switch {
 		case cut != (m.Cut != nil):
-			c.note(sourcePath(c.a.dir), 0, fmt.Sprintf("a gap behind %s: %v, as the catalog says", m.Name, m.Cut != nil), fmt.Sprint(cut))
+			c.note(source, 0, fmt.Sprintf("a gap behind %s: %v, as the catalog says", m.Name, m.Cut != nil), fmt.Sprint(cut))
 		case cut && (gap.Size != m.Size || gap.From.Offset != m.Cut.Offset):
-			c.note(sourcePath(c.a.dir), 0, fmt.Sprintf("a gap behind %s at %d", m.Name, m.Cut.Offset), gap.From.String())
-		}
-		if i+1 < len(c.held) {
-			if after := c.held[i+1].begin.After; after.Size != m.Size || after.CRC32C != m.CRC32C {
-				c.note(name, 0, fmt.Sprintf("%s of %d bytes with CRC32C %s, which the next file began behind", m.Name, after.Size, after.CRC32C),
-					fmt.Sprintf("%d bytes with CRC32C %s", m.Size, m.CRC32C))
-			}
+			c.note(source, 0, fmt.Sprintf("a gap behind %s at %d", m.Name, m.Cut.Offset), gap.From.String())
 		}
 	}
 }
@@ -179,17 +195,28 @@ func (c *checker) unknownFiles(catalogName string) error {
 	return nil
 }
 
-// files reads the files in order.
-func (c *checker) files(ctx context.Context) error {
-	var wanted []target
+// targets are the files that can be read, in order.
+func (c *checker) targets() (all []target) {
 	for i, h := range c.held {
-		t, ok := c.target(i, h)
-		if ok && (c.check.Want == nil || c.check.Want(t.file)) {
+		if t, ok := c.target(i, h); ok {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func (c *checker) wants(f File) bool { return c.check.Want == nil || c.check.Want(f) }
+
+// files reads those of the files that are wanted.
+func (c *checker) files(ctx context.Context, all []target) error {
+	var wanted []target
+	for _, t := range all {
+		if c.wants(t.file) {
 			wanted = append(wanted, t)
 			c.done.BytesAll += t.size
 		}
 	}
-	c.done.FilesAll = len(wanted)
+	c.done.FilesAll += len(wanted)
 	for _, t := range wanted {
 		c.done.Object = t.names.file
 		read := c.done.Bytes

@@ -94,6 +94,11 @@ func (b *Bucket) get(ctx context.Context, key string, limit int64) ([]byte, stor
 	return data, body.Object, err
 }
 
+// Objects lists all that lies in the source's part, in the order of keys.
+func (b *Bucket) Objects(ctx context.Context) ([]store.Object, error) {
+	return b.list(ctx, b.source+"/")
+}
+
 // list gives all objects whose keys begin with prefix.
 func (b *Bucket) list(ctx context.Context, prefix string) ([]store.Object, error) {
 	var all []store.Object

@@ -21,7 +21,9 @@ import (
 
 // SourceKey is the key of source.json.
 func (b *Bucket) SourceKey() string { return b.source + "/source.json" }
-func (b *Bucket) LeaseKey() string  { return b.source + "/lease.json" }
+
+// LeaseKey is the key of lease.json.
+func (b *Bucket) LeaseKey() string { return b.source + "/lease.json" }
 
 func (b *Bucket) folder(t catalog.Timeline) string        { return b.source + "/" + t.Dir() + "/" }
 func (b *Bucket) catalogFolder(t catalog.Timeline) string { return b.folder(t) + "catalog/" }
@@ -35,6 +37,24 @@ func (b *Bucket) FileKey(t catalog.Timeline, file string) string {
 // IndexKey is the key of a sealed file's index.
 func (b *Bucket) IndexKey(t catalog.Timeline, file string) string {
 	return b.FileKey(t, file) + ".idx"
+}
+
+// ParseFileKey is the inverse of FileKey and IndexKey. It is false for any other key.
+func (b *Bucket) ParseFileKey(key string) (timeline, file string, index, ok bool) {
+	rest, mine := strings.CutPrefix(key, b.source+"/")
+	elements := strings.Split(rest, "/")
+	if !mine || len(elements) != 3 || elements[1] != "files" {
+		return "", "", false, false
+	}
+	file, index = strings.CutSuffix(elements[2], ".idx")
+	return elements[0], file, index, elements[0] != "" && replication.ValidFileName(file) == nil
+}
+
+// InCatalog says whether a key is that of a part of a timeline's catalog.
+func (b *Bucket) InCatalog(t catalog.Timeline, key string) bool {
+	name, there := strings.CutPrefix(key, b.catalogFolder(t))
+	_, _, segment := parseSegment(name)
+	return there && (segment || name == "open")
 }
 
 // CatalogKey is the key of the manifests since the last segment.

@@ -84,3 +84,26 @@ func (b *Bucket) readLease(ctx context.Context) (*heldLease, error) {
 	}
 	return &heldLease{leaseDoc: doc, etag: object.ETag}, nil
 }
+
+// LeaseState is who is the writer, or was last.
+type LeaseState struct {
+	Epoch    uint64
+	Writer   string        // id of its data directory
+	Name     string        // for people
+	TTL      time.Duration // without a renewal for so long the lease has expired
+	Released bool          // it was given back
+	Began    time.Time     // by the writer's clock, as Renewed
+	Renewed  time.Time
+}
+
+// LeaseState reads the lease. It is nil, without an error, where there never was one.
+func (b *Bucket) LeaseState(ctx context.Context) (*LeaseState, error) {
+	held, err := b.readLease(ctx)
+	if err != nil || held == nil {
+		return nil, err
+	}
+	return &LeaseState{
+		Epoch: held.Epoch, Writer: held.Writer, Name: held.Name, TTL: held.ttl(),
+		Released: held.Released, Began: held.Began, Renewed: held.Renewed,
+	}, nil
+}

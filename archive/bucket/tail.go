@@ -121,6 +121,23 @@ func (b *Bucket) follow(ctx context.Context, tail *Tail, files map[string][]Piec
 	}
 }
 
+// Relevant describes a leftover, and says whether it would count if the bytes before it
+// were there: then they are lost, or not written yet.
+func (b *Bucket) Relevant(ctx context.Context, tail *Tail, p Piece) (Piece, bool, error) {
+	described, err := b.Describe(ctx, p)
+	if err != nil || tail.Source == nil || tail.Catalog.Find(p.File) != nil {
+		return described, false, err
+	}
+	r := reignOf(p.Epoch, tail.Catalog.Timeline.Number, described.Seq, tail.Source.Epochs)
+	end := int64(0)
+	for _, chain := range tail.Chains {
+		if chain.File == p.File {
+			end = chain.End()
+		}
+	}
+	return described, max(p.First, r.from, end) < min(p.End, r.to), nil
+}
+
 func follows(after, before *After) bool {
 	if after == nil || before == nil {
 		return after == before

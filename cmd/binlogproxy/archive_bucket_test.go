@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/testenv"
 	"github.com/binlogproxy/binlogproxy/testenv/child"
+	"github.com/binlogproxy/binlogproxy/testenv/faultstore"
+	"github.com/binlogproxy/binlogproxy/testenv/proof"
 	"github.com/binlogproxy/binlogproxy/testenv/workload"
 )
 
@@ -138,4 +143,54 @@ func TestArchiveCommandsOnABucket(t *testing.T) {
 			t.Errorf("archive %s: exit %d, %q, expected %d and %q", line, code, errs, want.code, want.words)
 		}
 	}
+}
+
+// verify reads a bucket without any directory, finds nothing in a sound one, and then each
+// object that is changed.
+func TestArchiveVerifyOfABucket(t *testing.T) {
+	d, primary, s3, _ := storedHistory(t)
+	flags := []string{"archive", "verify", "--bucket=" + s3.URL("binlogs"), "--source=main"}
+	if code, out, errs := command(flags...); code != exitOK || !strings.Contains(out, "4 files") || !strings.Contains(out, " 0 findings") {
+		t.Fatalf("exit %d: %s%s", code, out, errs)
+	}
+	store, err := s3.Open("binlogs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := names(t, primary)
+	key := "main/" + timelineOf(t, d) + "/files/" + list[1]
+	if err := faultstore.Rewrite(t.Context(), store, key, faultstore.FlipBit(8*1000)); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := command(append(flags, "--json")...)
+	if code != exitDamage {
+		t.Fatalf("exit %d: %s%s", code, out, errs)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var finding struct {
+		Type string
+		archive.Finding
+	}
+	var result verifyResult
+	if err := errors.Join(json.Unmarshal([]byte(lines[0]), &finding), json.Unmarshal([]byte(lines[len(lines)-1]), &result)); err != nil {
+		t.Fatal(err)
+	}
+	if finding.Type != "finding" || finding.Object != key || result.Findings != 1 || result.Files != len(list) {
+		t.Errorf("%s", out)
+	}
+	if code, out, errs := command(append(flags, "--files="+list[0])...); code != exitOK || !strings.Contains(out, "1 files") {
+		t.Errorf("of another file: exit %d: %s%s", code, out, errs)
+	}
+	if code, _, errs := command("archive", "verify", "--bucket="+s3.URL("binlogs"), "--source=none"); code != exitUsage || !strings.Contains(errs, "nothing of source") {
+		t.Errorf("of no source: exit %d: %s", code, errs)
+	}
+}
+
+func timelineOf(t *testing.T, d *child.Daemon) string {
+	t.Helper()
+	dir, err := proof.TimelineDir(d.SourceDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Base(dir)
 }

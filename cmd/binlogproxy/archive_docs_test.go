@@ -24,7 +24,7 @@ func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
 		}
 	}
 	for _, printed := range []reflect.Type{reflect.TypeFor[listedFile](), reflect.TypeFor[statedFile](), reflect.TypeFor[listedGap](), reflect.TypeFor[foundTransaction](), reflect.TypeFor[writtenFile](),
-		reflect.TypeFor[archive.Finding](), reflect.TypeFor[verifyProgress](), reflect.TypeFor[verifyResult]()} {
+		reflect.TypeFor[archive.Finding](), reflect.TypeFor[archive.Leftover](), reflect.TypeFor[verifyProgress](), reflect.TypeFor[verifyResult]()} {
 		for i := range printed.NumField() {
 			if field := printed.Field(i).Tag.Get("json"); field != "" && !strings.Contains(text, "`"+field+"`") {
 				t.Errorf("docs/archive.md does not mention the field %s of %s", field, printed.Name())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +24,10 @@ type (
 		Type string `json:"type"` // finding
 		archive.Finding
 	}
+	verifyLeftover struct {
+		Type string `json:"type"` // leftover
+		archive.Leftover
+	}
 	verifyProgress struct {
 		Type     string `json:"type"` // progress
 		Object   string `json:"object"`
@@ -37,6 +40,7 @@ type (
 		Elsewhere int    `json:"elsewhere"`
 		Bytes     int64  `json:"bytes"`
 		Findings  int    `json:"findings"`
+		Leftovers int    `json:"leftovers"`
 	}
 )
 
@@ -46,14 +50,10 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if p.dir == "" {
-		return &usageError{errors.New("verify reads the directory of a source: give --dir")}
-	}
-	dir := p.dir
 	show := c.progress(s)
 	unseen := slices.Clone(c.Files)
 	first := ""
-	done, err := archive.Check(ctx, archive.Options{Dir: dir}, archive.CheckOptions{
+	done, err := c.check(ctx, p, archive.CheckOptions{
 		Want: func(f archive.File) bool {
 			unseen = slices.DeleteFunc(unseen, func(name string) bool { return name == f.Name })
 			return c.wants(f)
@@ -62,12 +62,10 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 			if first == "" {
 				first = fmt.Sprintf("%s at offset %d", f.Object, f.Offset)
 			}
-			if c.JSON {
-				printJSON(s.out, verifyFinding{"finding", f})
-			} else {
-				show.clear()
-				fmt.Fprintf(s.out, "%s at offset %d: expected %s, found %s\n", f.Object, f.Offset, f.Expected, f.Found)
-			}
+			c.say(s, show, verifyFinding{"finding", f}, fmt.Sprintf("%s at offset %d: expected %s, found %s", f.Object, f.Offset, f.Expected, f.Found))
+		},
+		Leftover: func(l archive.Leftover) {
+			c.say(s, show, verifyLeftover{"leftover", l}, fmt.Sprintf("%s, %d bytes, does not count: %s", l.Object, l.Bytes, l.Reason))
 		},
 		Progress: show.update,
 	})
@@ -78,16 +76,47 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 	if len(unseen) > 0 {
 		return &usageError{fmt.Errorf("%w: %q", archive.ErrNoSuchFile, unseen)}
 	}
-	c.keep(s, dir, Verification{Ended: time.Now().UTC(), Files: done.Files - done.Elsewhere, Damages: done.Findings, First: first})
+	if p.dir != "" {
+		c.keep(s, p.dir, Verification{Ended: time.Now().UTC(), Files: done.Files - done.Elsewhere, Damages: done.Findings, First: first})
+	}
 	if c.JSON {
-		err = printJSON(s.out, verifyResult{"result", done.Files, done.Elsewhere, done.Bytes, done.Findings})
+		err = printJSON(s.out, verifyResult{"result", done.Files, done.Elsewhere, done.Bytes, done.Findings, done.Leftovers})
 	} else {
 		_, err = fmt.Fprintf(s.out, "%d files, %d bytes read; %d files are only in the bucket; %d findings\n", done.Files-done.Elsewhere, done.Bytes, done.Elsewhere, done.Findings)
 	}
 	if err == nil && done.Findings > 0 {
-		err = &codedError{exitDamage, fmt.Errorf("%d places in %s are not as they must be", done.Findings, dir)}
+		err = &codedError{exitDamage, fmt.Errorf("%d places in %s are not as they must be", done.Findings, p)}
 	}
 	return err
+}
+
+// check reads the directory, or where none is looked at the bucket.
+func (c *archiveVerify) check(ctx context.Context, p archivePlace, check archive.CheckOptions) (done archive.CheckProgress, err error) {
+	if p.dir != "" {
+		return archive.Check(ctx, archive.Options{Dir: p.dir}, check)
+	}
+	r, err := openBucketReader(p.url)
+	if err != nil {
+		return done, err
+	}
+	defer r.Close()
+	var opts archive.Options
+	r.options(&opts, p.source)
+	done, err = archive.CheckBucket(ctx, opts, check)
+	if err == nil && done == (archive.CheckProgress{}) {
+		err = &usageError{fmt.Errorf("the bucket has nothing of %s", p)}
+	}
+	return done, err
+}
+
+// say prints one line.
+func (c *archiveVerify) say(s streams, show *progress, document any, text string) {
+	if c.JSON {
+		printJSON(s.out, document)
+		return
+	}
+	show.clear()
+	fmt.Fprintln(s.out, text)
 }
 
 // keep leaves the outcome for the daemon, unless only a part was read.
