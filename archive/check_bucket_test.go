@@ -250,7 +250,9 @@ func TestCheckOfABucketFindsEachDamage(t *testing.T) {
 		}
 		n++
 		found, _, _ := checkedBucket(t, d.store)
-		document := slices.ContainsFunc(damaged, func(key string) bool { return !strings.Contains(key, "/files/") && !strings.Contains(key, "/open/binlog") })
+		document := slices.ContainsFunc(damaged, func(key string) bool {
+			return !strings.Contains(key, "/files/") && !strings.Contains(key, "/open/binlog")
+		})
 		missed := 0
 		for _, key := range damaged {
 			if !slices.ContainsFunc(found, func(f archive.Finding) bool { return named(key, f) }) {
