@@ -32,6 +32,8 @@ type Archive struct {
 	gaps     []Gap
 	crossed  bool // the first PREVIOUS_GTIDS was seen
 
+	storedDamage storedDamage // found by readers
+
 	buffers   sync.Pool    // of readers
 	followers atomic.Int32 // readers that have reached the tail and not fallen behind it
 }
@@ -51,6 +53,8 @@ type openHandle interface {
 	io.Closer
 	// source names what has the byte at an offset: a path, or an object of the bucket.
 	source(off int64) (name string, local bool)
+	// forget lets bytes that came from the bucket be fetched again by who reads them next.
+	forget(off, n int64)
 }
 
 // localFile is one on this disk.
@@ -60,6 +64,7 @@ type localFile struct {
 }
 
 func (f localFile) source(int64) (string, bool) { return f.path, true }
+func (f localFile) forget(_, _ int64)           {}
 
 // openFile opens a file's bytes: those on this disk, else those in the bucket. All
 // reading of binlog files begins here.

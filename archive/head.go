@@ -101,4 +101,6 @@ func (f *headFile) source(off int64) (string, bool) {
 	return f.objects.source(off)
 }
 
+func (f *headFile) forget(off, n int64) { f.objects.forget(off, n) }
+
 func (f *headFile) Close() error { return errors.Join(f.objects.Close(), f.local.Close()) }

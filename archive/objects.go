@@ -116,6 +116,14 @@ func (h *objectsHandle) source(off int64) (name string, local bool) {
 	return name, false
 }
 
+func (h *objectsHandle) forget(off, n int64) {
+	for _, s := range h.sections {
+		if from, to := max(off, s.from), min(off+n, s.to); from < to {
+			s.file.Forget(from-s.shift, to-from)
+		}
+	}
+}
+
 func (h *objectsHandle) Close() error {
 	var errs []error
 	for _, s := range h.sections {

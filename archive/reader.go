@@ -30,6 +30,7 @@ type Reader struct {
 	blocks  blocks
 	behind  int                  // chunks of the file until it no longer follows the tail; 0 = it does not
 	has     *replication.GTIDSet // what gaps are crossed by; nil: none is
+	certain bool                 // what does not verify has been fetched again: see doubt
 }
 
 // OpenAt opens a reader at pos; pos.File "" means the first file held. Errors are

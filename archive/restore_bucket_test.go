@@ -1,15 +1,18 @@
 package archive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -276,8 +279,50 @@ func TestAnObjectThatIsDamagedOrAwayConcernsItsReadersOnly(t *testing.T) {
 			if err := l.State().Stopped; err != nil {
 				t.Errorf("the log was stopped: %v", err)
 			}
+			if n, last := l.StoredDamage(); n != 1 || last != damage {
+				t.Errorf("%d damages are known, %v", n, last)
+			}
 			must(t, l.Close())
 		})
+	}
+}
+
+// transit is a store whose answers have a flipped bit on the way, as often as flips says.
+type transit struct {
+	store.Store
+	flips atomic.Int32
+}
+
+func (s *transit) Get(ctx context.Context, key string, r store.Range) (*store.Body, error) {
+	body, err := s.Store.Get(ctx, key, r)
+	if err == nil && strings.Contains(key, "/files/") && !strings.HasSuffix(key, ".idx") && s.flips.Add(-1) >= 0 {
+		b, readErr := io.ReadAll(body)
+		b[len(b)/2] ^= 4
+		body.ReadCloser = io.NopCloser(bytes.NewReader(b))
+		err = readErr
+	}
+	return body, err
+}
+
+// A cache must not keep what the network has made of an object.
+func TestBytesThatChangedOnTheWayAreFetchedAgain(t *testing.T) {
+	for _, checksum := range []replication.Checksum{replication.ChecksumCRC32, replication.ChecksumNone} {
+		h := smallHistory(62, checksum, 3, 80)
+		s := &transit{Store: memStore()}
+		l := evicted(t, h, s.Store, remoteFiles(t, s))
+		s.flips.Store(1)
+		var away *archive.RemoteError
+		at, err := readBack(l, h)
+		if !errors.As(err, &away) || !strings.Contains(err.Error(), "other bytes arrived") {
+			t.Errorf("read up to %s: %v", at, err)
+		}
+		if at, err := readBack(l, h); err != nil || at != endOf(h) {
+			t.Errorf("then up to %s: %v", at, err)
+		}
+		if n, last := l.StoredDamage(); n != 0 || last != nil {
+			t.Errorf("%d damages, %v", n, last)
+		}
+		must(t, l.Close())
 	}
 }
 

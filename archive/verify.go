@@ -17,11 +17,12 @@ type proof struct {
 	trusted  bool // an event begins where the reader stands: read from the file's start or an index entry on, so that every one must verify
 	verified bool // what was read so far was events, be it that a client has put them into another one
 
-	// The event whose parts are being read: its CRC32 so far, the bytes still to come
+	// The event whose parts are being read: where it starts, its CRC32 so far, the bytes still to come
 	// of what that covers, and the sum at its end as far as it was read.
-	crc  uint32
-	left int64
-	sum  []byte
+	start int64
+	crc   uint32
+	left  int64
+	sum   []byte
 }
 
 // sound says that what comes next needs no check of its own: it cannot be checked, or
@@ -60,7 +61,7 @@ func (r *Reader) verifyPart(c Chunk) error {
 	p := &r.proof
 	first := c.Part == FirstPart
 	if first {
-		p.crc, p.sum = 0, p.sum[:0]
+		p.start, p.crc, p.sum = c.Offset, 0, p.sum[:0]
 		p.left = int64(binary.LittleEndian.Uint32(c.Data[9:])) - int64(p.checksum.Size())
 	}
 	n := min(int64(len(c.Data)), p.left)
@@ -71,6 +72,7 @@ func (r *Reader) verifyPart(c Chunk) error {
 		return nil
 	}
 	if expected := binary.LittleEndian.Uint32(p.sum); expected != p.crc {
+		r.chunks.offset = p.start
 		return &replication.ChecksumError{Expected: expected, Found: p.crc}
 	}
 	return nil
@@ -97,20 +99,23 @@ func (r *Reader) explain(err error) error {
 		return r.damaged(r.chunks.offset, "bytes that are held", "the end of the file")
 	}
 	var away *RemoteError
-	if permanent(err) || errors.As(err, &away) {
+	var damage *DamageError
+	switch {
+	case errors.As(err, &damage): // an object is not the one that it was
+		return r.archive.damagedStored(damage)
+	case permanent(err), errors.As(err, &away):
 		return err
 	}
 	name, _ := r.handle.source(r.chunks.offset)
 	return &DiskError{Op: "read", File: name, Err: err}
 }
 
-// damaged names what does not verify. An object of the bucket concerns who reads it:
-// what is received does not depend on it.
+// damaged names what does not verify.
 func (r *Reader) damaged(offset int64, expected, found string) error {
 	name, local := r.handle.source(offset)
 	err := &DamageError{File: name, Offset: offset, Expected: expected, Found: found}
 	if !local {
-		return err
+		return r.doubt(err)
 	}
 	return r.archive.damaged(err)
 }
