@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -164,6 +165,9 @@ func (u *uploader) idle(changed <-chan struct{}) <-chan struct{} {
 
 // step does what is due next. more says that there may be something else.
 func (u *uploader) step(ctx context.Context) (more bool, err error) {
+	if err := u.holds(ctx); err != nil {
+		return false, err
+	}
 	if err := u.storeGaps(ctx); err != nil {
 		return false, err
 	}
@@ -226,6 +230,19 @@ func (u *uploader) renew(ctx context.Context, lost context.CancelCauseFunc) {
 			u.logger.Warn("the lease of the bucket could not be renewed, it is tried again", "err", err)
 		}
 	}
+}
+
+// holds makes sure that the lease is ours. One that has expired, because this process was
+// stopped or the bucket was away, may be another's by now: what is written then might not
+// count.
+func (u *uploader) holds(ctx context.Context) error {
+	if !u.lease.Expired() {
+		return nil
+	}
+	if err := u.lease.Renew(ctx); err != nil {
+		return fmt.Errorf("the lease of the bucket has expired, and is not renewed: %w", err)
+	}
+	return nil
 }
 
 // lastTime is how long the end of an upload may take.

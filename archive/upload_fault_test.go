@@ -8,7 +8,9 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,6 +135,40 @@ func TestAWriterThatWasReplacedWritesNothingMore(t *testing.T) {
 	if at := tail.Chains[len(tail.Chains)-1].End(); len(c.Manifests) > 0 || at != state.At.Offset {
 		t.Errorf("%d files are sealed and the last one reaches %d: the taking over was at %d", len(c.Manifests), at, state.At.Offset)
 	}
+}
+
+// A process that stood still for longer than its lease lasts, or could not reach the bucket, does
+// not know whether it still is the writer.
+func TestUnderALeaseThatHasExpiredNothingIsWritten(t *testing.T) {
+	s, h := faultstore.New(dirStore(t), 16), smallHistory(16, replication.ChecksumCRC32, 2, 20)
+	var slept atomic.Int64
+	b := bucket.New(s, "main", bucket.Options{Now: func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }})
+	l := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: b})
+	must(t, l.Bind(testIdentity))
+	result := make(chan error, 1)
+	go func() {
+		result <- l.Upload(t.Context(), archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: time.Millisecond, LeaseTTL: time.Hour})
+	}()
+	if err := (feeder{history: h, stopAfter: 30}).run(l); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	l.Flush()
+	received := l.State().Published
+	(&uploading{Log: l}).waitStored(t, received)
+	before := l.UploadStatus()
+	s.Rules(faultstore.Rule{Fault: faultstore.Refused, Kind: store.ErrDenied, Key: "lease.json"})
+	s.ResetCounts()
+	slept.Store(int64(2 * time.Hour))
+	must(t, feeder{history: h}.run(l))
+	if err := <-result; !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "lease of the bucket has expired") {
+		t.Errorf("the upload ended with %v", err)
+	}
+	if now := l.UploadStatus(); now.Stored != before.Stored || now.Pieces != before.Pieces || now.Files != before.Files {
+		t.Errorf("before %+v, then %+v", before, now)
+	}
+	s.Rules()
+	must(t, uploadOnce(t, l, b, testHolder, end(h)))
+	checkBucket(t, b, s, h.files)
 }
 
 func TestTheBucketOfAnotherHistoryIsRefused(t *testing.T) {

@@ -126,6 +126,9 @@ func (f *fileUpload) put(ctx context.Context, s stretch, body []byte) (bucket.Pi
 	}
 	stored, err := f.u.writer.PutPiece(ctx, p, body)
 	if err == nil {
+		err = f.u.holds(ctx)
+	}
+	if err == nil {
 		f.u.reached = replication.Position{File: f.name, Offset: s.end}
 		f.u.log.uploads.pieces.Add(1)
 		f.u.log.uploads.bytes.Add(int64(len(body)))

@@ -78,7 +78,7 @@ func (b *Bucket) claim(ctx context.Context, held *heldLease, h Holder, ttl time.
 		epoch = source.Epoch // somebody has deleted the lease: its epochs stay used
 	}
 	now := b.opts.Now().Round(0).UTC()
-	l := &Lease{b: b, epoch: epoch + 1, holder: h, doc: leaseDoc{
+	l := &Lease{b: b, epoch: epoch + 1, holder: h, ttl: ttl, doc: leaseDoc{
 		Format: catalog.Version, Epoch: epoch + 1, Writer: h.ID, Name: h.Name, TTL: ttl.Milliseconds(), Began: now, Renewed: now,
 	}}
 	if held != nil {

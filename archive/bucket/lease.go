@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive/store"
 )
@@ -15,7 +17,10 @@ type Lease struct {
 	b      *Bucket
 	epoch  uint64
 	holder Holder
+	ttl    time.Duration
 	before string // id of who had the lease before; "" = nobody
+
+	written atomic.Pointer[time.Time] // when the last write of it that succeeded was begun, by our clock
 
 	mu   sync.Mutex // held over a request: renewals follow each other
 	doc  leaseDoc
@@ -29,6 +34,10 @@ func (l *Lease) Epoch() uint64 { return l.epoch }
 // Predecessor is the ID of who had the lease before: another process with the same data
 // directory, or a writer that is gone. "" = nobody is known.
 func (l *Lease) Predecessor() string { return l.before }
+
+// Expired says that the lease was not renewed for as long as it promised: another writer
+// may have taken it, which only a Renew can tell.
+func (l *Lease) Expired() bool { return l.b.opts.Now().Sub(*l.written.Load()) >= l.ttl }
 
 // Renew tells the others that the holder lives. ErrFenced: one of them has not believed
 // it, and has taken over. After another error the lease is still held, until it expires.
@@ -90,8 +99,10 @@ func (l *Lease) write(ctx context.Context, doc leaseDoc, cond store.Condition) e
 	if err != nil {
 		return err
 	}
+	begun := l.b.opts.Now()
 	etag, err := l.b.swap(ctx, l.b.LeaseKey(), body, cond)
 	if err == nil {
+		l.written.Store(&begun)
 		l.doc, l.etag = doc, etag
 	}
 	return err
