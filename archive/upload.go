@@ -110,7 +110,7 @@ type uploader struct {
 	waiting  []*fileUpload        // complete files behind the last that the catalog lists, in order
 	sealing  chan error           // answers when the first of waiting is sealed; nil = it is not being done
 	listed   uint64               // the last file that the bucket's catalog listed at the beginning
-	gaps     int                  // that the bucket's source.json has
+	gaps     []Gap                // that the bucket's source.json has
 	reached  replication.Position // everything before it is in the bucket, as far as is known
 }
 

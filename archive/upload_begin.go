@@ -96,7 +96,7 @@ func (u *uploader) bind(ctx context.Context, state *bucket.State) error {
 		if held.Flavor != found.Flavor || held.ServerUUID != found.ServerUUID {
 			return &IdentityError{Held: found, Found: held}
 		}
-		u.gaps = len(state.Source.Gaps)
+		u.gaps = state.Source.Gaps
 		return nil
 	}
 	u.opts.OnLease(u.lease.Predecessor()) // or nobody would bind the log
@@ -108,7 +108,7 @@ func (u *uploader) bind(ctx context.Context, state *bucket.State) error {
 		}
 	}
 	doc := u.log.document()
-	u.gaps = len(doc.Gaps)
+	u.gaps = doc.Gaps
 	return u.writer.Begin(ctx, doc)
 }
 
@@ -154,12 +154,18 @@ func (u *uploader) reconcile(m *catalog.Manifest) error {
 // storeGaps brings source.json in the bucket up to date.
 func (u *uploader) storeGaps(ctx context.Context) error {
 	doc := u.log.document()
-	if len(doc.Gaps) == u.gaps {
+	if sameGaps(doc.Gaps, u.gaps) {
 		return nil
 	}
 	err := u.writer.PutSource(ctx, func(s *catalog.Source) { s.Timelines, s.Gaps = doc.Timelines, doc.Gaps })
 	if err == nil {
-		u.gaps = len(doc.Gaps)
+		u.gaps = doc.Gaps
 	}
 	return err
+}
+
+// sameGaps compares two states of one log's gaps: the last one may have been replaced.
+func sameGaps(a, b []Gap) bool {
+	n := len(a)
+	return n == len(b) && (n == 0 || a[n-1].Detected.Equal(b[n-1].Detected) && a[n-1].Next == b[n-1].Next)
 }

@@ -171,6 +171,27 @@ func TestUnderALeaseThatHasExpiredNothingIsWritten(t *testing.T) {
 	checkBucket(t, b, s, h.files)
 }
 
+// The file behind a gap may be purged before it is received: then the gap is a larger one.
+func TestTheBucketLearnsThatAGapHasGrown(t *testing.T) {
+	s, h := dirStore(t), smallHistory(17, replication.ChecksumCRC32, 4, 20)
+	u := startUpload(t, t.TempDir(), s, time.Millisecond)
+	must(t, u.Bind(testIdentity))
+	if err := (feeder{history: h, stopAfter: len(h.files[0].starts) + 10}).run(u.Log); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	for _, next := range []int{2, 3} {
+		_, _, err := u.Resume(anyReach)
+		must(t, err)
+		must(t, u.Gap("purged", h.files[next].name, h.previous(next)))
+		waitUntil(t, "the gap in the bucket", func() bool {
+			source, err := u.bucket.Source(t.Context())
+			return err == nil && source != nil && len(source.Gaps) == 1 && source.Gaps[0].Next == h.files[next].name
+		})
+	}
+	u.end()
+	must(t, u.Close())
+}
+
 func TestTheBucketOfAnotherHistoryIsRefused(t *testing.T) {
 	s, h := dirStore(t), smallHistory(7, replication.ChecksumCRC32, 3, 20)
 	u := startUpload(t, t.TempDir(), s, 20*time.Millisecond)

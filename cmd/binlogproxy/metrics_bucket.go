@@ -18,6 +18,8 @@ var bucketMetrics = []metric{
 		func(s sample) float64 { return float64(s.status.Bucket.PieceBytes) }),
 	newMetric(counter, "bucket_sealed_files_total", "Complete files sealed in the bucket.",
 		func(s sample) float64 { return float64(s.status.Bucket.SealedFiles) }),
+	newMetric(counter, "bucket_damage_reads_total", "Times that a reader met an object that is damaged or missing.",
+		func(s sample) float64 { return float64(s.status.Bucket.DamageReads) }),
 	newMetric(counter, "log_evicted_files_total", "Files removed from the disk because the bucket has them.",
 		func(s sample) float64 { return float64(s.status.Bucket.EvictedFiles) }),
 	newMetric(gauge, "log_local_bytes", "Bytes of binlog files on this disk.",

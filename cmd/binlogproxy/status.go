@@ -86,6 +86,8 @@ type BucketStatus struct {
 	Pieces        int64      `json:"pieces"`                 // written since the start
 	PieceBytes    int64      `json:"piece_bytes"`
 	SealedFiles   int64      `json:"sealed_files"`           // in the bucket, since the start
+	DamageReads   int64      `json:"damage_reads"`           // times that a reader met a damaged object, since the start
+	LastDamage    string     `json:"last_damage,omitempty"`  // the last of them
 	Capabilities  string     `json:"capabilities,omitempty"` // what the last probe has proved
 	Probed        *time.Time `json:"probed,omitempty"`
 	LastError     string     `json:"last_error,omitempty"`
@@ -216,6 +218,9 @@ func (s *source) bucketStatus(o *openSource) *BucketStatus {
 		URL: storage.store.String(), Epoch: u.Epoch, Stored: place(u.Stored), BehindBytes: u.Behind, PendingFiles: u.Pending,
 		EvictedFiles: o.log.Stats().Evicted, Pieces: u.Pieces, PieceBytes: u.Bytes, SealedFiles: u.Files,
 		LocalLimit: int64(storage.config.LocalLimit), PieceInterval: storage.config.PieceInterval.Seconds(),
+	}
+	if n, damage := o.log.StoredDamage(); n > 0 {
+		st.DamageReads, st.LastDamage = n, damage.Error()
 	}
 	if !u.Since.IsZero() {
 		st.BehindSeconds = time.Since(u.Since).Seconds()

@@ -149,6 +149,7 @@ func printStatus(out io.Writer, st Status, full bool) error {
 			line("in the bucket", fmt.Sprintf("up to %s, %d bytes and %.0f s behind; %d complete files wait", b.Stored, b.BehindBytes, b.BehindSeconds, b.PendingFiles))
 			line("on this disk", fmt.Sprintf("%d files, %d bytes", b.LocalFiles, b.LocalBytes))
 			line("BUCKET", b.LastError)
+			line("DAMAGE THERE", b.LastDamage)
 		}
 		for _, g := range s.Gaps {
 			line("GAP", fmt.Sprintf("behind %s, goes on with %s, missing %s: %s", g.From, g.Next, oneLine(g.Missing), g.Reason))
