@@ -24,10 +24,7 @@ func storedHistory(t *testing.T) (d *child.Daemon, primary *testenv.MySQL, s3 *t
 	t.Helper()
 	primary = testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
 	s3 = testenv.NewS3(t, testenv.S3Options{})
-	for _, variable := range s3.Env() {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
+	setEnv(t, s3)
 	d = bucketDaemon(t, primary.Addr(), s3, "--local-size=1")
 	restart(t, d)
 	for range 3 {

@@ -35,7 +35,7 @@ func TestArchiveFlagsAndFieldsAreInTheDocument(t *testing.T) {
 
 func TestEveryCheckOfDoctorIsInTheDocument(t *testing.T) {
 	text := document(t, "operations.md")
-	names := []string{"configuration", "data-dir"}
+	names := []string{"configuration", "data-dir", "bucket", "bucket-rights", "bucket-conditions", "bucket-clock"}
 	for _, e := range examinations {
 		names = append(names, e.name)
 	}

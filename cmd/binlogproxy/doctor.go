@@ -9,14 +9,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/internal/config"
 	"github.com/binlogproxy/binlogproxy/internal/dial"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
 // doctorCommand examines a set-up before or while a daemon runs on it. Its flags are
-// those of run. It changes nothing but for a small file in the data directory, which it
-// removes again.
+// those of run. It changes nothing but for a small file in the data directory and small
+// objects in the bucket, which it removes again.
 type doctorCommand struct {
 	runFlags
 	outputFlags
@@ -57,25 +58,37 @@ type patient struct {
 	daemon replication.UUID // ours; zero before the first start
 	conn   *dial.Conn       // nil where it cannot be reached
 	refuse error            // then why
+	store  store.Store      // the bucket; nil where there is none, or it cannot be used
 	now    func() time.Time
 }
 
 // examinations are the checks of a source, in the order in which they are shown. Those
-// that ask the source are left out where it does not answer.
+// that ask the source, or the bucket, are left out where it does not answer.
 var examinations = []struct {
 	name    string
 	examine func(context.Context, *patient) diagnosis
-	asks    bool
+	asks    asked
 }{
-	{"source", examineReach, false},
-	{"tls", examineTLS, true},
-	{"grants", examineGrants, true},
-	{"clock", examineClock, true},
-	{"binlog", examineBinlog, true},
-	{"retention", examineRetention, true},
-	{"server-id", examineServerID, true},
-	{"archive", examineArchive, false},
+	{"source", examineReach, asksNobody},
+	{"tls", examineTLS, asksSource},
+	{"grants", examineGrants, asksSource},
+	{"clock", examineClock, asksSource},
+	{"binlog", examineBinlog, asksSource},
+	{"retention", examineRetention, asksSource},
+	{"server-id", examineServerID, asksSource},
+	{"archive", examineArchive, asksNobody},
+	{"bucket-lease", examineLease, asksBucket},
+	{"bucket-identity", examineIdentity, asksBucket},
 }
+
+// asked is whom a check needs.
+type asked int
+
+const (
+	asksNobody asked = iota
+	asksSource
+	asksBucket
+)
 
 // Run prints a line for each check.
 func (c *doctorCommand) Run(ctx context.Context, s streams) error {
@@ -87,9 +100,14 @@ func (c *doctorCommand) Run(ctx context.Context, s streams) error {
 	for _, d := range examineDisk(configuration.DataDir) {
 		all = append(all, named("", "data-dir", d))
 	}
+	bucket, shared := examineBucket(ctx, configuration.Bucket.URL, time.Now)
+	all = append(all, shared...)
+	if bucket != nil {
+		defer bucket.Close()
+	}
 	daemon := knownUUID(configuration.DataDir)
 	for _, source := range sources {
-		p := &patient{settings: source, dir: filepath.Join(configuration.DataDir, source.Name), daemon: daemon, now: time.Now}
+		p := &patient{settings: source, dir: filepath.Join(configuration.DataDir, source.Name), daemon: daemon, store: bucket, now: time.Now}
 		all = append(all, p.examine(ctx)...)
 	}
 	if ctx.Err() != nil {
@@ -110,7 +128,7 @@ func (p *patient) examine(ctx context.Context) (all []diagnosis) {
 		defer p.conn.Close()
 	}
 	for _, e := range examinations {
-		if e.asks && p.conn == nil {
+		if e.asks == asksSource && p.conn == nil || e.asks == asksBucket && p.store == nil {
 			continue
 		}
 		all = append(all, named(p.Name, e.name, e.examine(ctx, p)))

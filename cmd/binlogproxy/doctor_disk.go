@@ -32,7 +32,7 @@ func examineDisk(dir string) []diagnosis {
 	if err != nil {
 		return []diagnosis{fail("give the daemon's user a directory of its own", "%s cannot be used: %v", dir, err)}
 	}
-	return []diagnosis{examineOwner(dir, info), examineSync(dir), examineSpace(dir)}
+	return []diagnosis{examineOwner(dir, info), examineSync(dir, time.Now), examineSpace(dir)}
 }
 
 func examineOwner(dir string, info fs.FileInfo) diagnosis {
@@ -47,8 +47,8 @@ func examineOwner(dir string, info fs.FileInfo) diagnosis {
 }
 
 // examineSync measures fsyncs of a small file, as commits do them.
-func examineSync(dir string) diagnosis {
-	times, err := syncTimes(dir)
+func examineSync(dir string, now func() time.Time) diagnosis {
+	times, err := syncTimes(dir, now)
 	if err != nil {
 		return fail("give the daemon's user the right to write there, or mend the disk", "a file in %s cannot be written and fsynced: %v", dir, err)
 	}
@@ -59,21 +59,21 @@ func examineSync(dir string) diagnosis {
 	}
 }
 
-func syncTimes(dir string) (times []time.Duration, err error) {
+func syncTimes(dir string, now func() time.Time) (times []time.Duration, err error) {
 	f, err := os.CreateTemp(dir, ".doctor-*.tmp")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
 	for range 9 {
-		start := time.Now()
+		start := now()
 		if _, err := f.Write(make([]byte, 4096)); err != nil {
 			return nil, err
 		}
 		if err := f.Sync(); err != nil {
 			return nil, err
 		}
-		times = append(times, time.Since(start))
+		times = append(times, now().Sub(start))
 	}
 	slices.Sort(times)
 	return times, nil

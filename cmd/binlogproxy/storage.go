@@ -77,6 +77,9 @@ func (s *storage) close() error {
 	return errors.Join(s.files.Close(), s.cache.Close(), s.store.Close())
 }
 
+// probePrefix is where probes write and delete, beside what belongs to sources.
+const probePrefix = "probe/"
+
 // probeEvery is how long the outcome of a probe is believed.
 const probeEvery = time.Hour
 
@@ -88,7 +91,7 @@ func (s *storage) capabilities(ctx context.Context) (store.Capabilities, error) 
 	if !probed.IsZero() && time.Since(probed) < probeEvery {
 		return can, nil
 	}
-	can, err := store.Probe(ctx, s.store, "probe")
+	can, err := store.Probe(ctx, s.store, probePrefix)
 	if err != nil {
 		return can, err
 	}
