@@ -33,6 +33,7 @@ type File struct {
 type storedFile struct {
 	etag      string // of the file
 	size      int64
+	crc       catalog.CRC32C
 	indexSize int64
 	indexCRC  catalog.CRC32C
 }
@@ -57,7 +58,7 @@ func fileOf(m *catalog.Manifest) (File, error) {
 	f := File{
 		Seq: m.Seq, Name: m.Name, Size: m.Size, Sealed: true, Cut: m.Cut, ServerVersion: m.ServerVersion,
 		FirstTime: commitTime(m.FirstCommit), LastTime: commitTime(m.LastCommit),
-		stored: storedFile{size: m.Size, indexSize: m.IndexSize, indexCRC: m.IndexCRC32C},
+		stored: storedFile{size: m.Size, crc: m.CRC32C, indexSize: m.IndexSize, indexCRC: m.IndexCRC32C},
 	}
 	if m.Cut != nil {
 		f.Size = m.Cut.Offset

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
@@ -152,29 +151,13 @@ func (a *Archive) openStoredIndex(f File) (openHandle, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := a.sumOf(h, f.stored.indexSize)
-	if err == nil && sum != uint32(f.stored.indexCRC) {
-		err = &DamageError{File: key, Expected: fmt.Sprintf("CRC32C %s", f.stored.indexCRC), Found: catalog.CRC32C(sum).String()}
-	}
-	if err != nil {
+	buf := a.buffers.Get().(*[]byte)
+	defer a.buffers.Put(buf)
+	if err := proveIndex(h, key, f.stored, *buf); err != nil {
 		h.Close()
 		return nil, err
 	}
 	return h, nil
-}
-
-func (a *Archive) sumOf(h io.ReaderAt, size int64) (sum uint32, err error) {
-	buf := a.buffers.Get().(*[]byte)
-	defer a.buffers.Put(buf)
-	for at := int64(0); at < size; {
-		p := (*buf)[:min(size-at, int64(len(*buf)))]
-		if n, err := h.ReadAt(p, at); n < len(p) {
-			return 0, err
-		}
-		sum = crc32.Update(sum, castagnoli, p)
-		at += int64(len(p))
-	}
-	return sum, nil
 }
 
 // timeline is the one whose files are held.

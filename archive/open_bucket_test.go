@@ -168,3 +168,42 @@ func TestWhatStandsBeforeADamagedPieceIsShown(t *testing.T) {
 		t.Errorf("a damaged file: %v", err)
 	}
 }
+
+// Each record of an index ends with its own sum, so that the sum of the whole does not tell
+// it from one with records of the same lengths: what the records say must be of the file.
+func TestTheIndexOfAnotherFileSkipsNothing(t *testing.T) {
+	h := newHistory(94, replication.ChecksumCRC32)
+	h.begin()
+	for i := range 3 {
+		if i > 0 {
+			h.rotate()
+		}
+		for range 200 {
+			h.ddl()
+		}
+	}
+	h.rotate()
+	u, s := receiveUndisturbed(t, h), memStore()
+	b := u.fill(t, s, content{sealed: 3})
+	if one, two := u.sealed[1], u.sealed[2]; one.IndexSize != two.IndexSize || one.IndexCRC32C != two.IndexCRC32C {
+		t.Fatalf("the indexes differ in size or sum: %+v, %+v", one, two)
+	}
+	timeline := u.source.Timelines[0]
+	skips := func() bool {
+		opts := archive.Options{Bucket: b, Remote: remoteFiles(t, s), IndexEvery: 2 << 10}
+		a, err := archive.OpenBucket(t.Context(), opts)
+		must(t, err)
+		searchAll(t, a, u.upTo(content{sealed: 3}))
+		r, err := a.OpenAt(replication.Position{File: h.files[1].name, Offset: replication.FirstEventOffset})
+		must(t, err)
+		defer r.Close()
+		return r.SkipContained(h.executed.Subtract(h.previous(1)))
+	}
+	if !skips() {
+		t.Error("its own index skips nothing")
+	}
+	must(t, faultstore.Exchange(t.Context(), s, b.IndexKey(timeline, h.files[1].name), b.IndexKey(timeline, h.files[2].name)))
+	if skips() {
+		t.Error("transactions are skipped by the index of another file")
+	}
+}
