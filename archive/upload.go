@@ -212,8 +212,9 @@ func (u *uploader) done(ctx context.Context, size int64) error {
 }
 
 // renew keeps the lease until ctx ends. Where another has taken it, it ends the upload.
-// While the bucket cannot be reached it goes on trying: pieces and catalog are safe by
-// themselves.
+// While the bucket cannot be reached it goes on trying until the lease has expired: pieces
+// and catalog are safe by themselves. Then it ends the upload too, which nothing else
+// does while nothing is received, so that the status tells.
 func (u *uploader) renew(ctx context.Context, lost context.CancelCauseFunc) {
 	for {
 		select {
@@ -225,6 +226,9 @@ func (u *uploader) renew(ctx context.Context, lost context.CancelCauseFunc) {
 		switch {
 		case errors.Is(err, bucket.ErrFenced):
 			lost(err)
+			return
+		case err != nil && u.lease.Expired():
+			lost(expired(err))
 			return
 		case err != nil && ctx.Err() == nil:
 			u.logger.Warn("the lease of the bucket could not be renewed, it is tried again", "err", err)
@@ -240,9 +244,13 @@ func (u *uploader) holds(ctx context.Context) error {
 		return nil
 	}
 	if err := u.lease.Renew(ctx); err != nil {
-		return fmt.Errorf("the lease of the bucket has expired, and is not renewed: %w", err)
+		return expired(err)
 	}
 	return nil
+}
+
+func expired(err error) error {
+	return fmt.Errorf("the lease of the bucket has expired, and is not renewed: %w", err)
 }
 
 // lastTime is how long the end of an upload may take.

@@ -171,6 +171,33 @@ func TestUnderALeaseThatHasExpiredNothingIsWritten(t *testing.T) {
 	checkBucket(t, b, s, h.files)
 }
 
+// The renewal of the lease fails while there is nothing to copy, so that nothing else asks the
+// bucket: the upload ends all the same, and the status can tell.
+func TestALeaseThatExpiresWhileNothingIsReceivedEndsTheUpload(t *testing.T) {
+	s, h := faultstore.New(dirStore(t), 19), smallHistory(19, replication.ChecksumCRC32, 1, 20)
+	b := bucket.New(s, "main", bucket.Options{})
+	l := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: b})
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h}.run(l))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		result <- l.Upload(ctx, archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: time.Millisecond, LeaseTTL: 300 * time.Millisecond})
+	}()
+	(&uploading{Log: l}).waitStored(t, end(h))
+	s.Rules(faultstore.Rule{Fault: faultstore.Refused, Kind: store.ErrDenied, Key: "lease.json"})
+	if err := <-result; !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "lease of the bucket has expired") {
+		t.Errorf("the upload ended with %v", err)
+	}
+	if status := l.UploadStatus(); status.Epoch != 0 || status.Stored != end(h) {
+		t.Errorf("%+v", status)
+	}
+	s.Rules()
+	must(t, uploadOnce(t, l, b, testHolder, end(h)))
+	checkBucket(t, b, s, h.files)
+}
+
 // The file behind a gap may be purged before it is received: then the gap is a larger one.
 func TestTheBucketLearnsThatAGapHasGrown(t *testing.T) {
 	s, h := dirStore(t), smallHistory(17, replication.ChecksumCRC32, 4, 20)
