@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
@@ -132,7 +133,7 @@ func (c *bucketChecker) sealed() (all []target) {
 			c.report(Finding{c.b.CatalogKey(c.catalog.Timeline), 0, "the manifest of " + m.Name, err.Error()})
 			continue
 		}
-		file.Manifest, file.Stored, file.stored.etag = m, true, m.ETag
+		file.Manifest, file.Stored = m, true // whatever its ETag: what is there is to be read
 		t := target{heldFile: h, file: file, size: m.Size, names: names{
 			c.b.FileKey(c.catalog.Timeline, m.Name), c.b.IndexKey(c.catalog.Timeline, m.Name), c.b.CatalogKey(c.catalog.Timeline),
 		}}
@@ -146,6 +147,22 @@ func (c *bucketChecker) sealed() (all []target) {
 		all = append(all, t)
 	}
 	return all
+}
+
+// compareETag compares the name by which readers know a file's object in a bucket. What
+// is missing, reading finds.
+func (c *checker) compareETag(ctx context.Context, t target) error {
+	if !c.a.inBucket {
+		return nil
+	}
+	found, err := c.a.opts.Bucket.FileObject(ctx, c.a.timeline(), t.file.Name)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err == nil && found.ETag != t.sealed.ETag:
+		c.report(Finding{t.names.file, 0, fmt.Sprintf("ETag %s, by which the catalog names it", t.sealed.ETag), "ETag " + found.ETag})
+	}
+	return err
 }
 
 // noteDamage notes an error that is damage, and returns any other.

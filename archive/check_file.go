@@ -24,6 +24,9 @@ type checked struct {
 func (c *checker) file(ctx context.Context, t target) error {
 	before := c.before
 	c.before = nil
+	if err := c.compareETag(ctx, t); err != nil {
+		return err
+	}
 	h, err := c.a.openFile(t.file)
 	switch damage := (*DamageError)(nil); {
 	case errors.Is(err, ErrNotLocal):
@@ -36,12 +39,17 @@ func (c *checker) file(ctx context.Context, t target) error {
 		return err
 	}
 	defer h.Close()
-	index, err := c.readIndex(t)
+	index, damage, err := c.readIndex(t)
 	if err != nil {
 		return err
 	}
-	file := &summedFile{openHandle: h, sums: blockSums{entries: c.index(t, index), sha: sha256.New()}, read: c.progress}
-	of, damage, err := c.events(ctx, t, file, index)
+	file := &summedFile{openHandle: h, sums: blockSums{sha: sha256.New()}, read: c.progress}
+	if damage != nil {
+		c.reportDamage(damage)
+	} else {
+		file.sums.entries = c.index(t, index)
+	}
+	of, broken, err := c.events(ctx, t, file, index)
 	if err != nil {
 		return err
 	}
@@ -49,8 +57,8 @@ func (c *checker) file(ctx context.Context, t target) error {
 	switch {
 	case err != nil || !sound:
 		return err
-	case damage != nil:
-		c.reportDamage(damage)
+	case broken != nil:
+		c.reportDamage(broken)
 		return nil
 	case other != nil:
 		c.report(*other)
@@ -60,23 +68,21 @@ func (c *checker) file(ctx context.Context, t target) error {
 	return nil
 }
 
-// readIndex reads all of an index, whatever the manifest says. What cannot be read of it
-// is found to be missing.
-func (c *checker) readIndex(t target) ([]byte, error) {
+// readIndex reads all of an index, whatever the manifest says.
+func (c *checker) readIndex(t target) (index []byte, damage *DamageError, err error) {
 	if !c.a.inBucket {
-		return c.a.readIndex(File{Seq: t.file.Seq, Name: t.file.Name}), nil
+		return c.a.readIndex(File{Seq: t.file.Seq, Name: t.file.Name}), nil, nil
 	}
 	h, err := openObjects(c.a.opts.Remote, []object{{to: t.sealed.IndexSize, key: t.names.index, size: t.sealed.IndexSize}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer h.Close()
-	index := make([]byte, t.sealed.IndexSize)
-	n, err := h.ReadAt(index, 0)
-	if away := (*RemoteError)(nil); errors.As(err, &away) {
-		return nil, err
+	index = make([]byte, t.sealed.IndexSize)
+	if _, err = h.ReadAt(index, 0); errors.As(err, &damage) {
+		return nil, damage, nil
 	}
-	return index[:n], nil
+	return index, nil, err
 }
 
 // index compares an index with its sum in the manifest, if it is in one: each entry has a
@@ -165,6 +171,10 @@ func (c *checker) sums(ctx context.Context, t target, file *summedFile) (sound b
 		}
 		if err == io.EOF {
 			break
+		}
+		if damage := (*DamageError)(nil); errors.As(err, &damage) {
+			c.reportDamage(damage)
+			return false, nil, nil
 		}
 		if err != nil {
 			c.report(Finding{name, s.at, "bytes that can be read", err.Error()})

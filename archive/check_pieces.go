@@ -61,7 +61,7 @@ func (c *bucketChecker) piece(ctx context.Context, id bucket.PieceID) (*DamageEr
 			c.done.Bytes = read
 		case isDamage(err):
 			var damage *DamageError
-			errors.As(damagedObject(err, c.b.PieceKey(id), 0), &damage)
+			errors.As(damagedObject(err, c.b.PieceKey(id), id.First), &damage)
 			return damage, nil
 		default:
 			return nil, err

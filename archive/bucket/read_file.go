@@ -26,6 +26,12 @@ func (b *Bucket) OpenFile(ctx context.Context, t catalog.Timeline, m *catalog.Ma
 	return body, nil
 }
 
+// FileObject asks the store for the object of a sealed file. It is store.ErrNotFound where
+// there is none.
+func (b *Bucket) FileObject(ctx context.Context, t catalog.Timeline, file string) (store.Object, error) {
+	return b.store.Head(ctx, b.FileKey(t, file))
+}
+
 // Index reads a sealed file's index, whose size and sum its manifest has.
 func (b *Bucket) Index(ctx context.Context, t catalog.Timeline, m *catalog.Manifest) ([]byte, error) {
 	key := b.IndexKey(t, m.Name)
