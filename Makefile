@@ -37,8 +37,8 @@ test-large: setup ## Files above 4 GiB and events of 1 GiB; minutes, and some 20
 demo: setup build ## A primary, the proxy and a replica under load, then proof; KEEP=1 leaves them running, BUCKET=1 deletes the data directory too
 	$(GO) run ./testenv/cmd/demo -binary $(BIN)/binlogproxy $(if $(BUCKET),-bucket) $(if $(KEEP),-keep)
 
-torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=
-	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy -kills $(KILLS) $(if $(SEED),-seed $(SEED))
+torture: setup build ## Kill and cut everything at random under load: KILLS=50 SEED=; BUCKET=1 with a bucket that fails
+	$(GO) run ./testenv/cmd/torture -binary $(BIN)/binlogproxy $(if $(BUCKET),-bucket) -kills $(KILLS) $(if $(SEED),-seed $(SEED))
 
 faults: build ## Power cuts, a full disk, and one that fails at every STEP-th operation: CUTS=100 STEP=1 SEED=
 	@testenv/setup/setup.sh faults

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -112,6 +113,7 @@ type uploader struct {
 	listed   uint64               // the last file that the bucket's catalog listed at the beginning
 	gaps     []Gap                // that the bucket's source.json has
 	reached  replication.Position // everything before it is in the bucket, as far as is known
+	ahead    replication.Position // how far pieces are behind a file that has none and is not sealed: they do not count yet; zero for none
 }
 
 // run copies until ctx ends.
@@ -205,10 +207,25 @@ func (u *uploader) done(ctx context.Context, size int64) error {
 			return err
 		}
 	}
+	u.hand.bare = size == 0 && u.hand.seq > u.listed
 	u.waiting = append(u.waiting, u.hand)
 	u.hand = nil
 	u.next++
 	return nil
+}
+
+// piecesReach notes how far the pieces are. What has none and is not sealed keeps those of
+// later files from counting.
+func (u *uploader) piecesReach(pos replication.Position) {
+	if u.waitsBare() {
+		u.ahead = pos
+		return
+	}
+	u.reached = pos
+}
+
+func (u *uploader) waitsBare() bool {
+	return slices.ContainsFunc(u.waiting, func(f *fileUpload) bool { return f.bare })
 }
 
 // renew keeps the lease until ctx ends. Where another has taken it, it ends the upload.

@@ -27,6 +27,7 @@ type fileUpload struct {
 	bigs   []bucket.Piece // in order, from the file's start on
 	smalls []bucket.Piece // behind them
 	since  time.Time      // when the oldest byte that is in no piece was seen; zero for none: when a piece is due
+	bare   bool           // complete before a piece of it was stored: nothing of it is in the bucket before its sealing
 	size   int64          // of the complete file; 0 before its sealing
 }
 
@@ -129,7 +130,7 @@ func (f *fileUpload) put(ctx context.Context, s stretch, body []byte) (bucket.Pi
 		err = f.u.holds(ctx)
 	}
 	if err == nil {
-		f.u.reached = replication.Position{File: f.name, Offset: s.end}
+		f.u.piecesReach(replication.Position{File: f.name, Offset: s.end})
 		f.u.log.uploads.pieces.Add(1)
 		f.u.log.uploads.bytes.Add(int64(len(body)))
 	}

@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/binlogproxy/binlogproxy/archive"
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
+	"github.com/binlogproxy/binlogproxy/archive/store"
 	"github.com/binlogproxy/binlogproxy/replication"
 )
 
@@ -63,6 +65,46 @@ func TestTheEndOfAFileIsStoredBeforeItIsSealed(t *testing.T) {
 		return l.UploadStatus().Stored == replication.Position{File: f.name, Offset: int64(len(f.bytes))}
 	})
 	checkBucket(t, b, s, h.files[:1])
+}
+
+// closedFolder is a store that lets nobody write files before open is closed.
+type closedFolder struct {
+	store.Store
+	open chan struct{}
+}
+
+func (s *closedFolder) Put(ctx context.Context, key string, body []byte, o store.PutOptions) (store.Object, error) {
+	if strings.Contains(key, "/files/") {
+		<-s.open
+	}
+	return s.Store.Put(ctx, key, body, o)
+}
+
+// The pieces of a file do not count while the file before is not in the bucket, which was
+// complete before it was copied and has none.
+func TestPiecesBehindAFileThatIsNotInTheBucketAreNotCalledStored(t *testing.T) {
+	h := smallHistory(18, replication.ChecksumCRC32, 2, 50)
+	dir := t.TempDir()
+	l := mustOpen(t, archive.Options{Dir: dir})
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h}.run(l))
+	must(t, l.Close())
+
+	s := &closedFolder{Store: dirStore(t), open: make(chan struct{})}
+	open := sync.OnceFunc(func() { close(s.open) })
+	u := startUpload(t, dir, s, time.Millisecond)
+	defer func() {
+		open()
+		u.end()
+		must(t, u.Close())
+	}()
+	waitUntil(t, "a piece of the open file", func() bool { return u.UploadStatus().Pieces > 0 })
+	if status := u.UploadStatus(); status.Stored.File != "" || status.Pending != 1 {
+		t.Errorf("nothing counts yet: %+v", status)
+	}
+	open()
+	u.waitStored(t, end(h))
+	checkBucket(t, u.bucket, s, h.files)
 }
 
 // waitUntil waits for something of the upload, which wakes nobody.

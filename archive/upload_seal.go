@@ -31,11 +31,14 @@ func (u *uploader) sealed(err error) error {
 		return err
 	}
 	f := u.waiting[0]
-	if f.cut.stored == 0 && (u.hand == nil || u.hand.cut.stored == 0) { // an old one, without pieces
-		u.reached = replication.Position{File: f.name, Offset: f.size}
-	}
 	f.close()
 	u.waiting = u.waiting[1:]
+	if f.bare {
+		u.reached = replication.Position{File: f.name, Offset: f.size}
+	}
+	if u.ahead.File != "" && !u.waitsBare() {
+		u.reached, u.ahead = u.ahead, replication.Position{}
+	}
 	return nil
 }
 

@@ -22,6 +22,8 @@ const (
 	LostResponse                  // the server has done it when the connection is cut
 	Overloaded                    // 503 SlowDown, and the server never sees it
 	Truncated                     // the connection is cut in the middle of the answer's body
+	CutRequest                    // the connection is cut in the middle of the request's body
+	Failed                        // 500 InternalError, and the server never sees it
 )
 
 // Rule says which requests meet a fault.
@@ -40,6 +42,7 @@ type Proxy struct {
 	mu     sync.Mutex // guards the rest
 	rules  []Rule
 	served []string // method and path of every request
+	spoilt int
 }
 
 // New starts a proxy in front of the server at addr, host:port. Whoever calls it calls
@@ -70,7 +73,7 @@ func (p *Proxy) Rules(rules ...Rule) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rules = rules
-	p.served = nil
+	p.served, p.spoilt = nil, 0
 }
 
 // Requests are method and path of all requests since the last call of Rules.
@@ -78,6 +81,13 @@ func (p *Proxy) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.served
+}
+
+// Spoilt is how many of these have met a fault.
+func (p *Proxy) Spoilt() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.spoilt
 }
 
 func (p *Proxy) choose(r *http.Request) Fault {
@@ -94,6 +104,7 @@ func (p *Proxy) choose(r *http.Request) Fault {
 		} else if rule.Times > 1 {
 			rule.Times--
 		}
+		p.spoilt++
 		return rule.Fault
 	}
 	return 0
@@ -108,9 +119,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case LostRequest:
 		panic(http.ErrAbortHandler)
 	case Overloaded:
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, "<Error><Code>SlowDown</Code><Message>injected</Message></Error>")
+		refuse(w, r, http.StatusServiceUnavailable, "SlowDown")
+	case Failed:
+		refuse(w, r, http.StatusInternalServerError, "InternalError")
+	case CutRequest:
+		half := io.LimitReader(r.Body, r.ContentLength/2)
+		r.Body = io.NopCloser(io.MultiReader(half, broken{}))
+		p.forward.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
 	case LostResponse:
 		p.forward.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
@@ -120,6 +136,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.forward.ServeHTTP(w, r)
 	}
+}
+
+// refuse answers in the server's place.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code string) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>injected</Message></Error>", code)
 }
 
 // spoil cuts the body of an answer in the middle.

@@ -59,3 +59,20 @@ func copyOut(ctx context.Context, from *testenv.MySQL, path, to string) error {
 	}
 	return errors.Join(from.ReadFile(ctx, path, f), f.Close())
 }
+
+// NotOnDisk names the primary's files before the first that a daemon has in the folder of
+// the source's log.
+func NotOnDisk(ctx context.Context, primary *testenv.MySQL, sourceDir string) (names []string, err error) {
+	dir, err := TimelineDir(sourceDir)
+	if err != nil {
+		return nil, err
+	}
+	list, err := binlogFiles(ctx, primary)
+	for _, f := range list {
+		if _, err := os.Stat(filepath.Join(dir, f.Name)); err == nil {
+			return names, nil
+		}
+		names = append(names, f.Name)
+	}
+	return nil, errors.Join(err, fmt.Errorf("none of the primary's %d files is in %s", len(list), dir))
+}

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/testenv"
@@ -51,7 +49,7 @@ func (p *parts) loseDisk(ctx context.Context, v *view) error {
 
 // historyServed fetches from the proxy what is not on its disk.
 func (p *parts) historyServed(ctx context.Context, v *view) error {
-	names, err := p.notOnDisk(ctx)
+	names, err := proof.NotOnDisk(ctx, p.primary, p.proxy.SourceDir())
 	if err != nil {
 		return err
 	}
@@ -67,22 +65,6 @@ func (p *parts) historyServed(ctx context.Context, v *view) error {
 	}
 	v.say("history: %s to %s, which are not on its disk, fetched from it by mysqlbinlog: equal to the primary's", names[0], names[len(names)-1])
 	return nil
-}
-
-// notOnDisk names the primary's files before the first that the proxy has on its disk.
-func (p *parts) notOnDisk(ctx context.Context) (names []string, err error) {
-	dir, err := proof.TimelineDir(p.proxy.SourceDir())
-	if err != nil {
-		return nil, err
-	}
-	files, err := p.primary.BinlogFiles(ctx)
-	for _, f := range files {
-		if _, err := os.Stat(filepath.Join(dir, f.Name)); err == nil {
-			return names, nil
-		}
-		names = append(names, f.Name)
-	}
-	return nil, errors.Join(err, fmt.Errorf("none of the primary's %d files is in %s", len(files), dir))
 }
 
 // tailServed waits until the replica has what the primary has committed by now.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path"
@@ -32,6 +33,9 @@ type pair struct {
 	ca, cert, key    string            // files: the primary's authority, and the daemon's own certificate
 	load             *workload.Load
 	rotations        int
+
+	inspector *inspector // of its part of the bucket; nil without one
+	told      told
 }
 
 // open starts the servers and the links. Files go to dir.
@@ -73,6 +77,10 @@ func (p *pair) copyFile(ctx context.Context, name, to string) error {
 
 // config is the source's entry in the daemon's configuration.
 func (p *pair) config() string {
+	retry := ""
+	if p.inspector != nil { // a bucket that fails again and again
+		retry = "    reconnect-max: 2s\n"
+	}
 	return fmt.Sprintf(`  - name: %s
     address: %s
     user: %s
@@ -84,13 +92,13 @@ func (p *pair) config() string {
     listen: %s
     listen-tls: {mode: required, cert-file: %s, key-file: %s}
     accounts: [{user: %s, password-env: BINLOGPROXY_LISTEN_PASSWORD}]
-`, p.name, p.upstream.Addr(), testenv.ReplicationUser, p.ca, p.serverID, p.heartbeat, p.listen, p.cert, p.key, testenv.ReplicationUser)
+`, p.name, p.upstream.Addr(), testenv.ReplicationUser, p.ca, p.serverID, p.heartbeat, p.listen, p.cert, p.key, testenv.ReplicationUser) + retry
 }
 
-// run begins the load and the replica.
-func (p *pair) run(ctx context.Context, seed uint64, bigEvery int) (err error) {
+// run begins the load and the replica of the n-th pair.
+func (p *pair) run(ctx context.Context, o options, n int) (err error) {
 	if p.load, err = workload.Start(ctx, p.primary.DB(), workload.Options{
-		Seed: seed, Workers: 3, BigEvery: bigEvery, BigBytes: bigBytes, Flush: 40, DDL: true, Formats: true, KeepOn: true,
+		Seed: o.seed + uint64(n), Workers: 3, BigEvery: min(300, 100+20*o.kills), BigBytes: o.bigBytes, Flush: 40, DDL: true, Formats: true, KeepOn: true,
 	}); err != nil {
 		return err
 	}
@@ -127,13 +135,20 @@ func (p *pair) errors() int       { return int(p.load.Errors.Load()) }
 func (p *pair) cutsBefore() int   { return p.upstream.Cuts() }
 func (p *pair) cutsBehind() int   { return p.downstream.Cuts() }
 
-// catalog counts the files that were begun and those that were sealed.
+// catalog counts the files that were begun and those that were sealed. There is none while
+// the directory is made from the bucket.
 func (p *pair) catalog() (begun, sealed int, err error) {
 	dir, err := proof.TimelineDir(p.dir)
+	if err != nil && p.inspector != nil {
+		return 0, 0, nil
+	}
 	if err != nil {
 		return 0, 0, err
 	}
 	text, err := os.ReadFile(dir + "/catalog")
+	if errors.Is(err, fs.ErrNotExist) && p.inspector != nil {
+		return 0, 0, nil
+	}
 	if err != nil {
 		return 0, 0, err
 	}

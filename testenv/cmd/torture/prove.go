@@ -19,6 +19,11 @@ func (b *bench) prove(ctx context.Context) error {
 		if err := p.prove(ctx, b.proxy); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
+		if b.storage != nil {
+			if err := b.proveStored(ctx, p); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
 	}
 	return nil
 }
@@ -41,13 +46,15 @@ func (p *pair) prove(ctx context.Context, proxy *child.Daemon) error {
 	if err := proxy.WaitDurableOf(ctx, p.name, end); err != nil {
 		return err
 	}
-	dir, err := proof.TimelineDir(p.dir)
-	if err != nil {
-		return err
-	}
-	table, err := proof.Files(ctx, p.primary, dir)
-	if err != nil {
-		return err
+	var table proof.Table
+	if p.inspector == nil { // else not all files are on the disk
+		dir, err := proof.TimelineDir(p.dir)
+		if err != nil {
+			return err
+		}
+		if table, err = proof.Files(ctx, p.primary, dir); err != nil {
+			return err
+		}
 	}
 	ours, err := p.replica.GTIDExecuted(ctx)
 	if err != nil {
@@ -63,6 +70,11 @@ func (p *pair) prove(ctx context.Context, proxy *child.Daemon) error {
 		return err
 	}
 	table = append(append(table, tables...), ledger)
+	return conclude(table)
+}
+
+// conclude prints a table, and fails where something differs.
+func conclude(table proof.Table) error {
 	if err := table.Print(os.Stdout); err != nil {
 		return err
 	}
@@ -72,7 +84,8 @@ func (p *pair) prove(ctx context.Context, proxy *child.Daemon) error {
 	return nil
 }
 
-func (b *bench) stop() error {
+// stop ends everything; what was written stays if keep.
+func (b *bench) stop(keep bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var errs []error
@@ -82,8 +95,16 @@ func (b *bench) stop() error {
 	for _, p := range b.pairs {
 		errs = append(errs, p.close(ctx))
 	}
-	if b.dataDir != "" {
-		errs = append(errs, os.RemoveAll(b.dataDir))
+	if b.storage != nil {
+		errs = append(errs, b.storage.close(keep))
+	}
+	if b.log != nil {
+		errs = append(errs, b.log.Close())
+	}
+	if keep {
+		say("the daemon's directory and log are in %s", b.dir)
+	} else if b.dir != "" {
+		errs = append(errs, os.RemoveAll(b.dir))
 	}
 	return errors.Join(errs...)
 }

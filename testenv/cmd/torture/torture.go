@@ -20,19 +20,25 @@ type bench struct {
 	options options
 	random  *rand.Rand
 	pairs   []*pair
+	storage *storage // nil without a bucket
 	proxy   *child.Daemon
-	dataDir string
+	log     *os.File // all that the daemon writes
+	dir     string   // of everything that is written
 
 	kills, sealing, sourceKills, cuts, checksums, reloads int
+	lost, storing, starting, fetched                      int // with a bucket, see missed
 }
 
-// bigBytes is the size of the big transactions.
-const bigBytes = 64 << 20
+func (b *bench) dataDir() string { return filepath.Join(b.dir, "data") }
+
+// readyLimit is how long a start may take: with a bucket it may wait for a lease, and each
+// request may fail again and again.
+const readyLimit = 2 * time.Minute
 
 func torture(ctx context.Context, o options) (err error) {
 	say("seed %d", o.seed)
 	b := &bench{options: o, random: rand.New(rand.NewPCG(o.seed, 0))}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() { err = errors.Join(err, b.stop(err != nil)) }()
 	if err := b.start(ctx); err != nil {
 		return err
 	}
@@ -53,7 +59,11 @@ func torture(ctx context.Context, o options) (err error) {
 		}
 	}
 	say("%d transactions, %d of them of %d MiB (%d given up while the source was away); %d kills of the proxy, %d of them within a sealing; %d kills of a source; %d changes of the checksum; %d reloads; %d connections cut before the proxy, %d behind it",
-		b.sum((*pair).transactions), b.sum((*pair).big), bigBytes>>20, b.sum((*pair).errors), b.kills, b.sealing, b.sourceKills, b.checksums, b.reloads, b.sum((*pair).cutsBefore), b.sum((*pair).cutsBehind))
+		b.sum((*pair).transactions), b.sum((*pair).big), b.options.bigBytes>>20, b.sum((*pair).errors), b.kills, b.sealing, b.sourceKills, b.checksums, b.reloads, b.sum((*pair).cutsBefore), b.sum((*pair).cutsBehind))
+	if b.storage != nil {
+		say("%d data directories deleted; %d kills while a complete file was on its way into the bucket, %d while the daemon started; %d files fetched that were in the bucket only; %d of %d requests to the bucket failed",
+			b.lost, b.storing, b.starting, b.fetched, b.storage.faults.Spoilt(), len(b.storage.faults.Requests()))
+	}
 	return b.prove(ctx)
 }
 
@@ -73,38 +83,55 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if b.dataDir, err = os.MkdirTemp("", "binlogproxy-torture-"); err != nil {
+	if b.dir, err = os.MkdirTemp("", "binlogproxy-torture-"); err != nil {
 		return err
 	}
-	for i, name := range []string{"one", "two"} {
-		p := &pair{name: name, dir: filepath.Join(b.dataDir, name), serverID: 4242 + i, heartbeat: 1}
-		b.pairs = append(b.pairs, p)
-		if err := p.open(ctx, b.dataDir); err != nil {
+	if b.log, err = os.Create(filepath.Join(b.dir, "daemon.log")); err != nil {
+		return err
+	}
+	var env []string
+	if b.options.bucket {
+		if b.storage, err = startStorage(ctx, b.options.seed); err != nil {
 			return err
+		}
+		env = b.storage.server.Env()
+	}
+	for i, name := range []string{"one", "two"} {
+		p := &pair{name: name, dir: filepath.Join(b.dataDir(), name), serverID: 4242 + i, heartbeat: 1}
+		b.pairs = append(b.pairs, p)
+		if err := p.open(ctx, b.dir); err != nil {
+			return err
+		}
+		if b.storage != nil {
+			p.inspector = newInspector(b.storage.store, name, p.primary)
 		}
 	}
 	if err := b.configure(b.pairs...); err != nil {
 		return err
 	}
-	if b.proxy, err = child.New(child.Options{Binary: b.options.binary, DataDir: b.dataDir, ConfigFile: b.configFile(), Password: testenv.ReplicationPassword}); err != nil {
+	if b.proxy, err = child.New(child.Options{Binary: b.options.binary, DataDir: b.dataDir(), ConfigFile: b.configFile(), Password: testenv.ReplicationPassword, Env: env, Log: b.log, ReadyTimeout: readyLimit}); err != nil {
 		return err
 	}
-	if err := b.startProxy(ctx); err != nil {
+	if err := errors.Join(b.proxy.Start(), b.proxy.WaitReady(ctx)); err != nil {
 		return err
 	}
 	for i, p := range b.pairs {
-		if err := p.run(ctx, b.options.seed+uint64(i), min(300, 100+20*b.options.kills)); err != nil {
+		if err := p.run(ctx, b.options, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) configFile() string { return filepath.Join(b.dataDir, "binlogproxy.yaml") }
+func (b *bench) configFile() string { return filepath.Join(b.dir, "binlogproxy.yaml") }
 
 // configure writes a configuration with some of the sources.
 func (b *bench) configure(pairs ...*pair) error {
-	text := "sources:\n"
+	text := ""
+	if b.storage != nil {
+		text = b.storage.config()
+	}
+	text += "sources:\n"
 	for _, p := range pairs {
 		text += p.config()
 	}
@@ -126,6 +153,9 @@ func (b *bench) reload(ctx context.Context) error {
 
 // startProxy starts the daemon and waits until it receives again.
 func (b *bench) startProxy(ctx context.Context) error {
+	if b.storage != nil {
+		return b.startStored(ctx)
+	}
 	if err := b.proxy.Start(); err != nil {
 		return err
 	}
@@ -176,14 +206,22 @@ func (b *bench) killAfter(ctx context.Context, d time.Duration) error {
 	if err := pause(ctx, d); err != nil {
 		return err
 	}
-	return b.kill("after " + d.String())
+	return b.kill(ctx, "after "+d.String())
 }
 
 // kill kills the daemon, and reads in the catalog whether that hit a sealing.
-func (b *bench) kill(when string) error {
+func (b *bench) kill(ctx context.Context, when string) error {
+	if b.storage != nil {
+		return b.killStored(ctx, when)
+	}
 	if err := b.proxy.Kill(); err != nil {
 		return err
 	}
+	return b.killed(when)
+}
+
+// killed counts a kill.
+func (b *bench) killed(when string) error {
 	b.kills++
 	hit := false
 	for _, p := range b.pairs {
@@ -223,7 +261,7 @@ func (b *bench) killWhileSealing(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.kill("at a rotation")
+	return b.kill(ctx, "at a rotation")
 }
 
 // cut ends connections, now or when some more bytes have passed; on one side and
@@ -261,7 +299,7 @@ const enoughLimit = 5 * time.Minute
 // untilEnough lets the load go on until the run has met all it is for. Connections
 // that no fault has cut by now are cut here.
 func (b *bench) untilEnough(ctx context.Context) error {
-	say("the load goes on until there were %d rotations, a transaction of %d MiB and cut connections on both sides", b.options.rotations, bigBytes>>20)
+	say("the load goes on until there were %d rotations, a transaction of %d MiB and cut connections on both sides", b.options.rotations, b.options.bigBytes>>20)
 	limit := time.Now().Add(enoughLimit)
 	for {
 		for _, p := range b.pairs {
@@ -284,11 +322,11 @@ func (b *bench) untilEnough(ctx context.Context) error {
 
 // missed says what a run without it would not have put to the test.
 func (b *bench) missed() error {
-	var errs []error
-	for _, c := range []struct {
+	type count struct {
 		what      string
 		have, due int
-	}{
+	}
+	counts := []count{
 		{"kills of the proxy", b.kills, b.options.kills},
 		{"kills within a sealing", b.sealing, b.options.sealing},
 		{"kills of the source", b.sourceKills, b.options.sourceKills},
@@ -297,7 +335,12 @@ func (b *bench) missed() error {
 		{"cut connections before the proxy", b.sum((*pair).cutsBefore), len(b.pairs)},
 		{"cut connections behind the proxy", b.sum((*pair).cutsBehind), len(b.pairs)},
 		{"big transactions", b.sum((*pair).big), 1},
-	} {
+	}
+	if b.storage != nil {
+		counts = append(counts, count{"deleted data directories", b.lost, b.options.kills / 3}, count{"requests to the bucket that fail", b.storage.faults.Spoilt(), 10 * b.options.kills})
+	}
+	var errs []error
+	for _, c := range counts {
 		if c.have < c.due {
 			errs = append(errs, fmt.Errorf("%s: %d of %d", c.what, c.have, c.due))
 		}
