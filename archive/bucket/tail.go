@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
 	"github.com/binlogproxy/binlogproxy/archive/store"
@@ -89,7 +90,7 @@ func (b *Bucket) follow(ctx context.Context, tail *Tail, files map[string][]Piec
 	if tail.Source == nil {
 		return nil
 	}
-	firsts, err := b.firstPieces(ctx, files)
+	firsts, err := b.firstPieces(ctx, files, tail.Source.Epochs)
 	if err != nil {
 		return err
 	}
@@ -145,12 +146,14 @@ func follows(after, before *After) bool {
 	return *after == *before
 }
 
-// firstPieces describes the pieces at the start of files.
-func (b *Bucket) firstPieces(ctx context.Context, files map[string][]Piece) ([]Piece, error) {
+// firstPieces describes the pieces at the start of files. Those of an epoch that never began do
+// not count, whatever they are.
+func (b *Bucket) firstPieces(ctx context.Context, files map[string][]Piece, epochs []catalog.Epoch) ([]Piece, error) {
 	var firsts []Piece
 	for _, pieces := range files {
 		for _, p := range pieces {
-			if p.First == 0 {
+			began := slices.ContainsFunc(epochs, func(e catalog.Epoch) bool { return e.Number == p.Epoch })
+			if p.First == 0 && began {
 				firsts = append(firsts, p)
 			}
 		}

@@ -24,6 +24,7 @@ const (
 	Truncated                     // the connection is cut in the middle of the answer's body
 	CutRequest                    // the connection is cut in the middle of the request's body
 	Failed                        // 500 InternalError, and the server never sees it
+	Answered                      // as Rule.Status and Rule.Code say, and the server never sees it
 )
 
 // Rule says which requests meet a fault.
@@ -31,6 +32,9 @@ type Rule struct {
 	Fault Fault
 	Match func(*http.Request) bool // nil = all
 	Times int                      // 0 = no limit
+
+	Status int    // of Answered
+	Code   string // of S3
 }
 
 // Proxy passes requests on to one server. The Host header stays as the client has
@@ -90,7 +94,7 @@ func (p *Proxy) Spoilt() int {
 	return p.spoilt
 }
 
-func (p *Proxy) choose(r *http.Request) Fault {
+func (p *Proxy) choose(r *http.Request) Rule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.served = append(p.served, r.Method+" "+r.URL.Path)
@@ -105,9 +109,9 @@ func (p *Proxy) choose(r *http.Request) Fault {
 			rule.Times--
 		}
 		p.spoilt++
-		return rule.Fault
+		return *rule
 	}
-	return 0
+	return Rule{}
 }
 
 // faultHeader tells spoil, which only sees the answer, what was chosen.
@@ -115,13 +119,15 @@ const faultHeader = "X-Testenv-Fault"
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch p.choose(r) {
+	switch rule := p.choose(r); rule.Fault {
 	case LostRequest:
 		panic(http.ErrAbortHandler)
 	case Overloaded:
 		refuse(w, r, http.StatusServiceUnavailable, "SlowDown")
 	case Failed:
 		refuse(w, r, http.StatusInternalServerError, "InternalError")
+	case Answered:
+		refuse(w, r, rule.Status, rule.Code)
 	case CutRequest:
 		half := io.LimitReader(r.Body, r.ContentLength/2)
 		r.Body = io.NopCloser(io.MultiReader(half, broken{}))
