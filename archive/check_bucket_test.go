@@ -95,6 +95,50 @@ func TestNothingIsFoundInABucketBesideItsWriter(t *testing.T) {
 	}
 }
 
+// What an upload leaves that ends anywhere is no damage.
+func TestNothingIsFoundBehindACrash(t *testing.T) {
+	h := smallHistory(95, replication.ChecksumCRC32, 4, 10)
+	for n := 0; ; n += 3 {
+		s := memStore()
+		whole := uploadUpTo(t, h, s, faultstore.Rule{Fault: []faultstore.Fault{faultstore.LostRequest, faultstore.LostResponse}[n%2], Skip: n})
+		if found, _, _ := checkedBucket(t, s); len(found) > 0 {
+			t.Fatalf("behind %d requests: %+v", n, found)
+		}
+		if whole {
+			return
+		}
+	}
+}
+
+// uploadUpTo copies a history into a store until all is there, or a fault ends it.
+func uploadUpTo(t *testing.T, h *history, s store.Store, fault faultstore.Rule) (whole bool) {
+	t.Helper()
+	faulty := faultstore.New(s, 95)
+	faulty.Rules(fault)
+	l := mustOpen(t, archive.Options{Dir: t.TempDir(), Bucket: bucket.New(s, "main", bucket.Options{})})
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		b := bucket.New(faulty, "main", bucket.Options{Policy: store.Policy{Attempts: 1}})
+		err := l.Upload(ctx, archive.UploadOptions{Bucket: b, Holder: testHolder, Interval: time.Millisecond})
+		end()
+		ended <- err
+	}()
+	must(t, l.Bind(testIdentity))
+	must(t, feeder{history: h, flushEvery: 3}.run(l))
+	for ctx.Err() == nil && !whole {
+		status := l.UploadStatus()
+		whole = status.Stored == endOf(h) && status.Pending == 0
+		time.Sleep(time.Millisecond)
+	}
+	end()
+	if err := <-ended; err != nil && !store.Temporary(err) {
+		t.Fatal(err)
+	}
+	must(t, l.Close())
+	return whole
+}
+
 // damaging is a bucket with a segment of the catalog, sealed files of two epochs, one in
 // pieces that is complete, and one that is not.
 type damaging struct {

@@ -79,9 +79,12 @@ func (c *archiveVerify) Run(ctx context.Context, s streams) error {
 	if p.dir != "" {
 		c.keep(s, p.dir, Verification{Ended: time.Now().UTC(), Files: done.Files - done.Elsewhere, Damages: done.Findings, First: first})
 	}
-	if c.JSON {
+	switch {
+	case c.JSON:
 		err = printJSON(s.out, verifyResult{"result", done.Files, done.Elsewhere, done.Bytes, done.Findings, done.Leftovers})
-	} else {
+	case p.dir == "":
+		_, err = fmt.Fprintf(s.out, "%d files, %d bytes read; %d objects do not count; %d findings\n", done.Files, done.Bytes, done.Leftovers, done.Findings)
+	default:
 		_, err = fmt.Fprintf(s.out, "%d files, %d bytes read; %d files are only in the bucket; %d findings\n", done.Files-done.Elsewhere, done.Bytes, done.Elsewhere, done.Findings)
 	}
 	if err == nil && done.Findings > 0 {
