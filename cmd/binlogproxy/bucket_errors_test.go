@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,16 @@ func TestErrorsOfTheBucketHaveAKind(t *testing.T) {
 	} {
 		if got := bucketErrorKind(c.err); got != c.want || !slices.Contains(bucketErrorKinds, got) {
 			t.Errorf("%v is counted as %s, want %s", c.err, got, c.want)
+		}
+	}
+}
+
+// docs/bucket.md says for each kind what to do.
+func TestEveryKindOfErrorIsInTheDocument(t *testing.T) {
+	table := document(t, "bucket.md")
+	for _, kind := range bucketErrorKinds {
+		if kind != kindDisk && kind != kindOther && !strings.Contains(table, "| `"+kind+"` |") {
+			t.Errorf("docs/bucket.md has no line for %s", kind)
 		}
 	}
 }
