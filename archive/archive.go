@@ -33,6 +33,7 @@ type Archive struct {
 	crossed  bool // the first PREVIOUS_GTIDS was seen
 
 	storedDamage storedDamage // found by readers
+	copies       copies
 
 	buffers   sync.Pool    // of readers
 	followers atomic.Int32 // readers that have reached the tail and not fallen behind it

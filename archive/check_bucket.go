@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/archive/bucket"
@@ -147,22 +146,6 @@ func (c *bucketChecker) sealed() (all []target) {
 		all = append(all, t)
 	}
 	return all
-}
-
-// compareETag compares the name by which readers know a file's object in a bucket. What
-// is missing, reading finds.
-func (c *checker) compareETag(ctx context.Context, t target) error {
-	if !c.a.inBucket {
-		return nil
-	}
-	found, err := c.a.opts.Bucket.FileObject(ctx, c.a.timeline(), t.file.Name)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil
-	case err == nil && found.ETag != t.sealed.ETag:
-		c.report(Finding{t.names.file, 0, fmt.Sprintf("ETag %s, by which the catalog names it", t.sealed.ETag), "ETag " + found.ETag})
-	}
-	return err
 }
 
 // noteDamage notes an error that is damage, and returns any other.

@@ -131,15 +131,6 @@ func (h *objectsHandle) Close() error {
 	return errors.Join(errs...)
 }
 
-// openStored opens a sealed file's object.
-func (a *Archive) openStored(f File) (openHandle, error) {
-	if a.opts.Remote == nil || f.stored.size == 0 {
-		return nil, fmt.Errorf("%w: %s", ErrNotLocal, f.Name)
-	}
-	t := a.timeline()
-	return openObjects(a.opts.Remote, []object{{to: f.stored.size, key: a.opts.Bucket.FileKey(t, f.Name), etag: f.stored.etag, size: f.stored.size}})
-}
-
 // openStoredIndex opens the index of a sealed file in the bucket. All of it is read first:
 // by another one, a reader would skip what it must not.
 func (a *Archive) openStoredIndex(f File) (openHandle, error) {

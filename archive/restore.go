@@ -142,6 +142,11 @@ func (l *Log) tryRestore(ctx context.Context, old *restoring, final bool) error 
 	if p == nil {
 		return l.removeFile(restoringPath(l.dir))
 	}
+	if final {
+		if err := p.adopt(ctx, l.opts.Bucket); err != nil {
+			return err
+		}
+	}
 	marker := p.marker()
 	if err := l.writeRestoring(marker); err != nil {
 		return err

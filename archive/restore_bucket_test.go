@@ -261,7 +261,8 @@ func TestAnObjectThatIsDamagedOrAwayConcernsItsReadersOnly(t *testing.T) {
 			s.Rot(key, faultstore.FlipBit(70_000))
 			return nil
 		},
-		"deleted": func(key string) error { return s.Delete(t.Context(), key) },
+		"deleted":   func(key string) error { return s.Delete(t.Context(), key) },
+		"truncated": func(key string) error { return faultstore.Rewrite(t.Context(), s, key, faultstore.Truncate(20_000)) },
 		"swapped": func(key string) error {
 			return faultstore.Exchange(t.Context(), s, key, strings.Replace(key, h.files[0].name, h.files[1].name, 1))
 		},
@@ -324,6 +325,52 @@ func TestBytesThatChangedOnTheWayAreFetchedAgain(t *testing.T) {
 		}
 		must(t, l.Close())
 	}
+}
+
+// copyObjects writes each object again as it is: its ETag is another one then.
+func copyObjects(t *testing.T, s store.Store) {
+	t.Helper()
+	page, err := s.List(t.Context(), "", "", 0)
+	must(t, err)
+	for _, o := range page.Objects {
+		must(t, faultstore.Rewrite(t.Context(), s, o.Key, func(b []byte) []byte { return b }))
+	}
+}
+
+// A bucket was moved by a tool that copies objects: those that hold the files are read, and a log
+// is made of them, whatever their ETags are.
+func TestACopyOfABucketIsAsGood(t *testing.T) {
+	h := smallHistory(63, replication.ChecksumCRC32, 3, 80)
+	s := faultstore.New(memStore(), 63)
+	l := evicted(t, h, s, remoteFiles(t, s))
+	copyObjects(t, s)
+	for range 2 {
+		if at, err := readBack(l, h); err != nil || at != endOf(h) {
+			t.Errorf("read up to %s: %v", at, err)
+		}
+	}
+	if n, last := l.StoredDamage(); n != 0 {
+		t.Errorf("%d damages, %v", n, last)
+	}
+	key := "main/" + l.State().Timeline + "/files/" + h.files[0].name
+	must(t, l.Close())
+
+	opts := restoreOptions(t, memfs.New(), bucket.New(s, "main", bucket.Options{}), remoteFiles(t, s))
+	l = mustOpen(t, opts)
+	if at, err := readBack(l, h); err != nil || at.File != endOf(h).File {
+		t.Errorf("of the log that was made of it, read up to %s: %v", at, err)
+	}
+	must(t, l.Close())
+	must(t, faultstore.Rewrite(t.Context(), s, key, faultstore.FlipBit(70_000)))
+	opts.Remote = remoteFiles(t, s) // which has read nothing
+	l = mustOpen(t, opts)
+	var damage *archive.DamageError
+	for range 2 {
+		if at, err := readBack(l, h); !errors.As(err, &damage) || damage.File != key {
+			t.Errorf("an object with a flipped bit was read up to %s: %v", at, err)
+		}
+	}
+	must(t, l.Close())
 }
 
 // An index of another file would let a reader skip what its client lacks.

@@ -135,6 +135,27 @@ func (p *plan) sealedFile(b *bucket.Bucket, m *catalog.Manifest) *fetchedFile {
 	}
 }
 
+// adopt lets objects of sealed files be fetched that have another ETag than the catalog says,
+// as in a copy of a bucket. What is fetched is compared with the manifest.
+func (p *plan) adopt(ctx context.Context, b *bucket.Bucket) error {
+	for _, f := range p.fetched {
+		if f.manifest == nil {
+			continue
+		}
+		object, err := b.FileObject(ctx, p.timeline, f.manifest.Name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		m := *f.manifest
+		m.ETag = object.ETag
+		f.manifest, f.parts[0].etag = &m, m.ETag
+	}
+	return nil
+}
+
 // beginOf gives the catalog's first record of a sealed file.
 func (p *plan) beginOf(m *catalog.Manifest) catalog.Begin {
 	b := catalog.Begin{Seq: m.Seq, Epoch: m.Epoch, Name: m.Name}

@@ -17,9 +17,9 @@ func (b *Bucket) readBack(ctx context.Context, object store.Object, size int64, 
 	return err
 }
 
-// holds says whether an object has that size and CRC32C. What a store says of a sum that
+// Holds says whether an object has that size and CRC32C. What a store says of a sum that
 // it does not check is not believed.
-func (b *Bucket) holds(ctx context.Context, object store.Object, size int64, sum uint32) (bool, error) {
+func (b *Bucket) Holds(ctx context.Context, object store.Object, size int64, sum uint32) (bool, error) {
 	checked := b.opts.Capabilities.BodySums && b.opts.Capabilities.WholeSums && object.HasCRC
 	if object.Size != size || checked {
 		return object.Size == size && object.CRC32C == sum, nil

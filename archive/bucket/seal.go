@@ -130,7 +130,7 @@ func (w *Writer) leftover(ctx context.Context, t catalog.Timeline, key string, s
 	if err := w.own(ctx, t); err != nil {
 		return store.Object{}, cond, err
 	}
-	is, err := w.b.holds(ctx, head, size, sum)
+	is, err := w.b.Holds(ctx, head, size, sum)
 	if is || err != nil {
 		return head, cond, err
 	}
