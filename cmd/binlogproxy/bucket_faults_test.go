@@ -90,8 +90,35 @@ func TestABucketThatFailsHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// Objects of others under the prefix are neither read nor touched, and a second writer is
-// refused.
+// The disk fills while the bucket is away. When that is back, what it gets makes room, and
+// receiving goes on without a person.
+func TestADiskThatFillsWhileTheBucketIsAwayEmptiesByItself(t *testing.T) {
+	dir := smallDisk(t)
+	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
+	s3 := testenv.NewS3(t, testenv.S3Options{})
+	faults := httpfaults.New(s3.Addr())
+	t.Cleanup(faults.Close)
+	d := bucketDaemon(t, primary.Addr(), s3, "--data-dir="+dir, "--bucket="+s3.URLAt(faults.Addr(), "binlogs"),
+		"--local-size=2MiB", "--cache-size=1MiB", "--heartbeat=500ms", "--reconnect-max=1s")
+	restart(t, d)
+	faults.Rules(httpfaults.Rule{Fault: httpfaults.Overloaded})
+	for range 4 {
+		load(t, primary, 10, workload.Options{BigEvery: 2, BigBytes: 2 << 20})
+		execute(t, primary, "FLUSH BINARY LOGS")
+	}
+	eventually(t, "the daemon saying that the disk is full", func() (bool, string) {
+		st, err := status(t, d)
+		return err == nil && st.Sources[0].Stalled && !st.Ready && st.Sources[0].Bucket.LastError != "", fmt.Sprintf("%+v %v", st, err)
+	})
+	fetch(t, primary, d, "full", "binlog.000001", "--read-from-remote-server") // still served
+	faults.Rules()
+	caughtUp(t, d, primary)
+	storedAll(t, d)
+	bucketHas(t, primary, s3)
+}
+
+// Objects of others under the prefix are neither read nor touched. A second writer is
+// refused, and so is another source.
 func TestForeignObjectsAndWritersInTheBucket(t *testing.T) {
 	primary := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "primary"})
 	s3 := testenv.NewS3(t, testenv.S3Options{})
@@ -129,6 +156,11 @@ func TestForeignObjectsAndWritersInTheBucket(t *testing.T) {
 	caughtUp(t, next, primary)
 	storedAll(t, next)
 	bucketHas(t, primary, s3)
+	if err := next.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	other := testenv.NewMySQL(t, testenv.MySQLOptions{Name: "other"})
+	exitsWith(t, bucketDaemon(t, other.Addr(), s3), exitHistory, "the directory holds the history of", "in a bucket that name or a prefix")
 	for _, key := range foreign {
 		if data, _, err := store.ReadAll(t.Context(), s, key, 10); err != nil || !bytes.Equal(data, []byte("hello")) {
 			t.Errorf("%s: %q, %v", key, data, err)

@@ -1,9 +1,13 @@
 package s3_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,6 +49,44 @@ func TestALostAnswerIsNotFollowedByAnotherRequest(t *testing.T) {
 		if err := s.Delete(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A store may answer before it has read the body, which the transport goes on sending then. The
+// bytes belong to the caller again when the request is over.
+func TestABodyIsNotReadAfterItsRequest(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan bool, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		requests := bufio.NewReader(conn)
+		if _, err := http.ReadRequest(requests); err == nil {
+			body := "<Error><Code>SlowDown</Code></Error>"
+			fmt.Fprintf(conn, "HTTP/1.1 503 Slow Down\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+		rest, _ := io.ReadAll(requests) // until the client has closed
+		changed <- bytes.IndexByte(rest, 2) >= 0
+	}()
+	s := open(t, "s3://archive/p?endpoint=http://"+listener.Addr().String(), staticKeys("id", "s"))
+	data := bytes.Repeat([]byte{1}, 48<<20)
+	if _, err := s.Put(t.Context(), "a", data, store.PutOptions{}); !store.Temporary(err) {
+		t.Fatal(err)
+	}
+	for i := range data {
+		data[i] = 2
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if <-changed {
+		t.Error("bytes were sent that were written after the request")
 	}
 }
 

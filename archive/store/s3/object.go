@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -37,7 +36,9 @@ func (s *Store) Put(ctx context.Context, key string, data []byte, opts store.Put
 		UserMetadata: headers, ServerSideEncryption: s.sse, StorageClass: s.bucket.StorageClass, DisableContentSha256: true,
 	}
 	setCondition(&put, opts.If)
-	info, err := s.core.PutObject(ctx, s.bucket.Name, s.key(key), bytes.NewReader(data), int64(len(data)), "", "", put)
+	body := lend(data)
+	defer body.takeBack()
+	info, err := s.core.PutObject(ctx, s.bucket.Name, s.key(key), body, int64(len(data)), "", "", put)
 	if err != nil {
 		return store.Object{}, s.explainWrite(ctx, "put", key, opts.If, err)
 	}

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/base64"
@@ -58,7 +57,9 @@ func (s *Store) PutPart(ctx context.Context, u store.Upload, number int, data []
 		sum := md5.Sum(data)
 		opts.Md5Base64 = base64.StdEncoding.EncodeToString(sum[:])
 	}
-	answer, err := s.core.PutObjectPart(ctx, s.bucket.Name, s.key(u.Key), u.ID, number, bytes.NewReader(data), part.Size, opts)
+	body := lend(data)
+	defer body.takeBack()
+	answer, err := s.core.PutObjectPart(ctx, s.bucket.Name, s.key(u.Key), u.ID, number, body, part.Size, opts)
 	if err != nil {
 		return store.Part{}, s.explain(ctx, "put part", u.Key, err)
 	}
