@@ -288,6 +288,84 @@ func TestAnObjectThatIsDamagedOrAwayConcernsItsReadersOnly(t *testing.T) {
 	}
 }
 
+// A document that was lost, or put back to an older state, is no empty bucket, and no reason to
+// begin a history anew.
+func TestALostOrOldDocumentOfTheBucketIsNamed(t *testing.T) {
+	h := smallHistory(64, replication.ChecksumCRC32, 4, 40)
+	sourceKey, leaseKey := "main/source.json", "main/lease.json"
+	catalogKey := ""
+	for name, c := range map[string]struct {
+		key   *string
+		old   bool
+		empty bool // an empty directory is refused
+		held  bool // the directory that wrote it is refused
+	}{
+		"source.json lost":  {key: &sourceKey, empty: true, held: true},
+		"catalog lost":      {key: &catalogKey, empty: true, held: true},
+		"an older catalog":  {key: &catalogKey, old: true, empty: true, held: true},
+		"an older lease":    {key: &leaseKey, old: true},
+		"the lease is lost": {key: &leaseKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := memStore(), t.TempDir()
+			b := bucket.New(s, "main", bucket.Options{})
+			feed := func(files int) {
+				l := mustOpen(t, archive.Options{Dir: dir, Bucket: b})
+				must(t, l.Bind(testIdentity))
+				part := *h
+				part.files = h.files[:files]
+				must(t, feeder{history: &part}.run(l))
+				must(t, uploadOnce(t, l, b, testHolder, end(&part)))
+				must(t, l.Close())
+			}
+			feed(2)
+			l := mustOpen(t, archive.Options{Dir: dir, Bucket: b})
+			catalogKey = "main/" + l.State().Timeline + "/catalog/open"
+			must(t, l.Close())
+			restore, err := faultstore.Snapshot(t.Context(), s, *c.key)
+			must(t, err)
+			feed(3)
+			feed(4)
+			if c.old {
+				must(t, restore(t.Context(), *c.key))
+			} else {
+				must(t, s.Delete(t.Context(), *c.key))
+			}
+
+			refused := func(err error) bool { return err != nil && strings.Contains(err.Error(), *c.key) }
+			fresh, err := archive.Open(t.Context(), restoreOptions(t, memfs.New(), bucket.New(s, "main", bucket.Options{}), remoteFiles(t, s)))
+			if err == nil {
+				err = fresh.State().Stopped
+				must(t, fresh.Close())
+			}
+			if refused(err) != c.empty {
+				t.Errorf("an empty directory: %v", err)
+			}
+			l = mustOpen(t, archive.Options{Dir: dir, Bucket: b})
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			leased := make(chan struct{}, 1)
+			result := make(chan error, 1)
+			go func() {
+				result <- l.Upload(ctx, archive.UploadOptions{Bucket: bucket.New(s, "main", bucket.Options{}), Holder: testHolder, LeaseTTL: time.Second, OnLease: func(string) { leased <- struct{}{} }})
+			}()
+			select {
+			case err = <-result:
+			case <-leased:
+				cancel()
+				err = <-result
+			}
+			if refused(err) != c.held {
+				t.Errorf("the directory that wrote it: %v", err)
+			}
+			if lease, err := b.LeaseState(t.Context()); *c.key == leaseKey && (err != nil || lease == nil || lease.Epoch <= 3) {
+				t.Errorf("%+v, %v: an epoch was given twice", lease, err)
+			}
+			must(t, l.Close())
+		})
+	}
+}
+
 // transit is a store whose answers have a flipped bit on the way, as often as flips says.
 type transit struct {
 	store.Store

@@ -111,6 +111,17 @@ func (l *Log) firstUnstored() uint64 {
 	return 1
 }
 
+// lastStored is the sequence number of the last file that was seen in the bucket's catalog; 0
+// = none.
+func (l *Log) lastStored() uint64 {
+	for _, f := range slices.Backward(l.view.Load().files) {
+		if f.Stored {
+			return f.Seq
+		}
+	}
+	return 0
+}
+
 // unstoredManifest gives that of a sealed file which the bucket is not known to have.
 func (l *Log) unstoredManifest(seq uint64) (*catalog.Manifest, bool) {
 	l.pubMu.Lock()

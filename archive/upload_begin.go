@@ -31,6 +31,9 @@ func (u *uploader) begin(ctx context.Context) error {
 		return err
 	}
 	u.writer = writer
+	if err := u.checkListed(state); err != nil {
+		return err
+	}
 	if err := u.bind(ctx, state); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -56,6 +59,22 @@ func (u *uploader) begin(ctx context.Context) error {
 		}
 	}
 	return u.writer.Sweep(ctx)
+}
+
+// checkListed makes sure that the bucket lists all files that it has listed before: it may be
+// another bucket, or its catalog an older one.
+func (u *uploader) checkListed(state *bucket.State) error {
+	listed, stored := 0, u.log.lastStored()
+	if n := len(state.Catalogs); n > 0 {
+		listed = len(state.Catalogs[n-1].Manifests)
+	}
+	if stored <= uint64(listed) {
+		return nil
+	}
+	return &DamageError{
+		File:     u.opts.Bucket.CatalogKey(u.log.timeline()),
+		Expected: fmt.Sprintf("the files up to number %d, which were listed", stored), Found: fmt.Sprintf("those up to %d", listed),
+	}
 }
 
 // checkBehind finds out whether the log has what the bucket has of a file.

@@ -38,7 +38,7 @@ func TestUploadingCostsNoMoreThanItMust(t *testing.T) {
 				faultstore.Put: pieces + leases + documents, faultstore.Delete: pieces,
 				faultstore.CreateUpload: 1, faultstore.CopyPart: bigs, faultstore.PutPart: 1, faultstore.CompleteUpload: 1,
 				faultstore.Head: bigs + 2,                                             // before small pieces are deleted; before and behind the sealing
-				faultstore.Get:  4, faultstore.List: 3 + 1, faultstore.ListUploads: 1, // to find no history, take over and sweep, and to drop the file's pieces
+				faultstore.Get:  4, faultstore.List: 7 + 1, faultstore.ListUploads: 1, // to find no history, and that none was lost, take over and sweep, and to drop the file's pieces
 			}
 			for op, count := range cost.Counts {
 				if count.Requests > limits[op] {

@@ -72,11 +72,14 @@ func (b *Bucket) claim(ctx context.Context, held *heldLease, h Holder, ttl time.
 	epoch, cond := uint64(0), store.IfAbsent()
 	if held != nil {
 		epoch, cond = held.Epoch, store.IfMatch(held.etag)
-	} else if source, err := b.Source(ctx); err != nil {
-		return nil, err
-	} else if source != nil {
-		epoch = source.Epoch // somebody has deleted the lease: its epochs stay used
 	}
+	if b.epoch.Load() == 0 {
+		if _, err := b.Source(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// Somebody may have deleted the lease, or put an older one there: its epochs stay used.
+	epoch = max(epoch, b.epoch.Load())
 	now := b.opts.Now().Round(0).UTC()
 	l := &Lease{b: b, epoch: epoch + 1, holder: h, ttl: ttl, doc: leaseDoc{
 		Format: catalog.Version, Epoch: epoch + 1, Writer: h.ID, Name: h.Name, TTL: ttl.Milliseconds(), Began: now, Renewed: now,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/binlogproxy/binlogproxy/archive/store"
@@ -32,6 +33,7 @@ type Bucket struct {
 
 	segment  uint64 // manifests in a segment of the catalog
 	segments *segments
+	epoch    *atomic.Uint64 // the highest that was seen in source.json
 }
 
 // New gives the part of a store that belongs to a source. It does nothing yet. The
@@ -55,7 +57,7 @@ func New(s store.Store, source string, opts Options) *Bucket {
 	if opts.Parallel == 0 {
 		opts.Parallel = 4
 	}
-	return &Bucket{store: store.Retry(s, opts.Policy), source: source, opts: opts, segment: 1000, segments: new(segments)}
+	return &Bucket{store: store.Retry(s, opts.Policy), source: source, opts: opts, segment: 1000, segments: new(segments), epoch: new(atomic.Uint64)}
 }
 
 // Proved is the same part of the store, of which a probe has shown that it has those

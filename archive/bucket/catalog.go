@@ -50,9 +50,25 @@ func (b *Bucket) Catalog(ctx context.Context, t catalog.Timeline) (*Catalog, err
 	c, err := b.loadCatalog(ctx, t)
 	if damage := (*DamageError)(nil); errors.As(err, &damage) || err == nil && c.etag == "" {
 		// A listing may be older than what was read after it, or have holes.
-		return b.loadCatalog(ctx, t)
+		c, err = b.loadCatalog(ctx, t)
+	}
+	if err == nil && c.etag == "" {
+		err = b.checkNew(ctx, t)
 	}
 	return c, err
+}
+
+// checkNew makes sure that a timeline without a catalog has no files either: the catalog comes
+// before them.
+func (b *Bucket) checkNew(ctx context.Context, t catalog.Timeline) error {
+	page, err := b.store.List(ctx, b.folder(t), "", 100)
+	for _, object := range page.Objects {
+		_, piece := b.ParsePieceKey(object.Key)
+		if _, _, _, file := b.ParseFileKey(object.Key); err == nil && (piece || file) {
+			err = &DamageError{Key: b.CatalogKey(t), Expected: "the catalog, which comes before all files", Found: "no such object, and " + object.Key}
+		}
+	}
+	return err
 }
 
 func (b *Bucket) loadCatalog(ctx context.Context, t catalog.Timeline) (*Catalog, error) {

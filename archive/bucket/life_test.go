@@ -138,6 +138,7 @@ func TestLeftoversUnderAFilesNameAreReplaced(t *testing.T) {
 			t.Fatal(err)
 		}
 		one := newFile(1, size)
+		must[*Catalog](t)(w.Catalog(ctx, timeline)) // which comes first
 		for _, key := range []string{b.FileKey(timeline, one.manifest.Name), b.IndexKey(timeline, one.manifest.Name)} {
 			if _, err := s.Put(ctx, key, []byte("of a writer that is gone"), store.PutOptions{}); err != nil {
 				t.Fatal(err)

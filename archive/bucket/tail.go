@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/binlogproxy/binlogproxy/archive/catalog"
@@ -46,8 +47,10 @@ func (b *Bucket) Tail(ctx context.Context, c *Catalog) (*Tail, error) {
 			pieces = nil // a larger piece has replaced one meanwhile
 		case err != nil:
 			return nil, err
-		case whole || holes > 0:
+		case whole && tail.reaches():
 			return tail, nil
+		case holes > 0:
+			return tail, tail.checkReach(b)
 		default:
 			holes++
 		}
@@ -82,6 +85,31 @@ func (b *Bucket) fillTail(ctx context.Context, tail *Tail, pieces []Piece) (whol
 		tail.Leftovers = append(tail.Leftovers, stray...)
 	}
 	return whole, nil
+}
+
+// reaches says whether all is there that was when the last epoch began.
+func (t *Tail) reaches() bool {
+	if t.Source == nil || len(t.Source.Epochs) == 0 {
+		return true
+	}
+	began := t.Source.Epochs[len(t.Source.Epochs)-1]
+	seq, end := uint64(len(t.Catalog.Manifests)), int64(0) // complete files, and how far the one behind them is there
+	if n := len(t.Chains); n > 0 {
+		seq, end = t.Chains[n-1].Seq-1, t.Chains[n-1].End()
+	}
+	return began.Timeline != t.Catalog.Timeline.Number || began.Seq <= seq || began.Seq == seq+1 && began.Offset <= end
+}
+
+func (t *Tail) checkReach(b *Bucket) error {
+	if t.reaches() {
+		return nil
+	}
+	began := t.Source.Epochs[len(t.Source.Epochs)-1]
+	return &DamageError{
+		Key:      b.CatalogKey(t.Catalog.Timeline),
+		Expected: fmt.Sprintf("the files up to %s:%d, or pieces of them, as when epoch %d began", began.File, began.Offset, began.Number),
+		Found:    fmt.Sprintf("%d files, and no pieces up to there", len(t.Catalog.Manifests)),
+	}
 }
 
 // follow finds the file behind the last sealed one, and then the one behind that, as long

@@ -55,6 +55,7 @@ func (w *Writer) setSource(s catalog.Source, etag string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.source = &SourceDoc{Source: s, ETag: etag}
+	w.b.noteEpoch(s.Epoch)
 }
 
 // Begin makes the source.json of an empty bucket, with the source's timelines and gaps.
