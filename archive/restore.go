@@ -66,6 +66,10 @@ func (l *Log) goOnRestoring(ctx context.Context, marker *restoring) error {
 		if err != nil || p == nil || !marker.Damaged && (p.damage != nil || p.marker().same(marker)) {
 			return err
 		}
+		if !marker.Damaged && !p.extends(marker) {
+			l.logger.Error("the bucket has less than when the directory was made from it: what is held is used", "held_to", marker.End, "in_the_bucket_to", p.marker().End)
+			return nil
+		}
 	}
 	if err := l.removeFile(sourcePath(l.dir)); err != nil {
 		return err

@@ -553,3 +553,28 @@ func TestTenThousandFilesAreServedAfterAFewRequests(t *testing.T) {
 	must(t, r.Close())
 	must(t, l.Close())
 }
+
+// What was fetched may be the only copy by now: less in the bucket is no reason to throw it away.
+func TestADirectoryIsNotMadeAnewOfLess(t *testing.T) {
+	u := receiveUndisturbed(t, smallHistory(65, replication.ChecksumCRC32, 3, 60))
+	s := memStore()
+	b := u.fill(t, s, content{sealed: 1, end: int64(len(u.h.files[1].bytes)), rnd: rand.New(rand.NewPCG(65, 1))})
+	opts := restoreOptions(t, memfs.New(), b, remoteFiles(t, s))
+	l := mustOpen(t, opts)
+	must(t, l.Restored(t.Context()))
+	before := l.State().Published
+	must(t, l.Close())
+
+	page, err := s.List(t.Context(), "main/0001-", "", 0)
+	must(t, err)
+	for _, o := range page.Objects {
+		if strings.Contains(o.Key, "/open/") && !strings.Contains(o.Key, "/00000000000000000000-") {
+			must(t, s.Delete(t.Context(), o.Key)) // all pieces but the first
+		}
+	}
+	l = mustOpen(t, opts)
+	if now := l.State().Published; now != before || before.Offset == 0 {
+		t.Errorf("published was %s, and is %s", before, now)
+	}
+	must(t, l.Close())
+}

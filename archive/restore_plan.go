@@ -17,6 +17,7 @@ type plan struct {
 	timeline catalog.Timeline
 	sealed   []catalog.Manifest // files whose bytes stay in the bucket
 	fetched  []*fetchedFile     // files whose bytes come to the disk, in order: the last one is the open file
+	hole     int64              // where pieces of the open file go on behind a hole; 0 = nowhere
 	damage   error              // why the open file is none of them; nil = all is well
 }
 
@@ -58,6 +59,10 @@ func (l *Log) readPlan(ctx context.Context) (*plan, error) {
 		p.addLast(l.opts.Bucket)
 	}
 	p.dropGap()
+	if p.hole > 0 {
+		l.logger.Error("a piece is missing in the bucket: the source is asked for what it had, and what that has purged is a gap",
+			"behind", p.marker().open(), "offset", p.marker().End, "next_piece", p.hole)
+	}
 	return p, nil
 }
 
@@ -74,6 +79,9 @@ func readBucket(ctx context.Context, b *bucket.Bucket) (*plan, error) {
 		return nil, err
 	}
 	tail, err := b.Tail(ctx, c)
+	if err == nil {
+		err = b.CheckReach(tail)
+	}
 	var newer *FormatError
 	if permanent(err) && !errors.As(err, &newer) {
 		p.damage = damagedObject(err, "", 0)
@@ -87,6 +95,9 @@ func readBucket(ctx context.Context, b *bucket.Bucket) (*plan, error) {
 	p.source, p.sealed = tail.Source.Source, tail.Catalog.Manifests
 	p.source.Epochs = nil // what a bucket needs to know
 	p.addChains(b, tail.Chains)
+	if n := len(tail.Chains); n > 0 {
+		p.hole = tail.Chains[n-1].Hole
+	}
 	return p, nil
 }
 
@@ -197,6 +208,12 @@ func (p *plan) marker() *restoring {
 		r.Files, r.End = append(r.Files, f.begin.Name), f.end
 	}
 	return r
+}
+
+// extends says that the plan has all that a directory was made of, and maybe more.
+func (p *plan) extends(r *restoring) bool {
+	now := p.marker()
+	return now.Timeline == r.Timeline && (now.Seq > r.Seq || now.Seq == r.Seq && now.End >= r.End)
 }
 
 // records are the catalog of the log.

@@ -110,6 +110,7 @@ type uploader struct {
 	hand     *fileUpload          // what is being received; nil while nothing of it is seen
 	waiting  []*fileUpload        // complete files behind the last that the catalog lists, in order
 	sealing  chan error           // answers when the first of waiting is sealed; nil = it is not being done
+	compared bool                 // what the bucket has was found to be the log's
 	listed   uint64               // the last file that the bucket's catalog listed at the beginning
 	gaps     []Gap                // that the bucket's source.json has
 	reached  replication.Position // everything before it is in the bucket, as far as is known
@@ -278,7 +279,7 @@ const lastTime = 3 * time.Second
 func (u *uploader) lastWords(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
 	defer cancel()
-	if u.writer != nil {
+	if u.compared {
 		if err := u.storeLast(ctx); err != nil {
 			u.logger.Warn("what was received last is not in the bucket yet; the next start goes on with it", "err", err)
 		}

@@ -40,6 +40,7 @@ func (u *uploader) begin(ctx context.Context) error {
 	if err := u.reconcileAll(state); err != nil {
 		return err
 	}
+	u.log.evict() // what an earlier upload has listed, and could not note any more
 	for _, chain := range state.Chains {
 		if err := u.checkBehind(chain); err != nil {
 			return err
@@ -58,6 +59,7 @@ func (u *uploader) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	u.compared = ctx.Err() == nil
 	return u.writer.Sweep(ctx)
 }
 

@@ -52,23 +52,30 @@ func (b *Bucket) Catalog(ctx context.Context, t catalog.Timeline) (*Catalog, err
 		// A listing may be older than what was read after it, or have holes.
 		c, err = b.loadCatalog(ctx, t)
 	}
-	if err == nil && c.etag == "" {
-		err = b.checkNew(ctx, t)
+	if err != nil || c.etag != "" {
+		return c, err
+	}
+	// Without a catalog there are no files either, which come behind it.
+	file, err := b.anyFile(ctx, t)
+	if err != nil || file == "" {
+		return c, err
+	}
+	if c, err = b.loadCatalog(ctx, t); err == nil && c.etag == "" {
+		err = &DamageError{Key: b.CatalogKey(t), Expected: "the catalog, which comes before all files", Found: "no such object, and " + file}
 	}
 	return c, err
 }
 
-// checkNew makes sure that a timeline without a catalog has no files either: the catalog comes
-// before them.
-func (b *Bucket) checkNew(ctx context.Context, t catalog.Timeline) error {
+// anyFile gives the key of a file or a piece of a timeline; "" for none.
+func (b *Bucket) anyFile(ctx context.Context, t catalog.Timeline) (string, error) {
 	page, err := b.store.List(ctx, b.folder(t), "", 100)
 	for _, object := range page.Objects {
 		_, piece := b.ParsePieceKey(object.Key)
-		if _, _, _, file := b.ParseFileKey(object.Key); err == nil && (piece || file) {
-			err = &DamageError{Key: b.CatalogKey(t), Expected: "the catalog, which comes before all files", Found: "no such object, and " + object.Key}
+		if _, _, _, file := b.ParseFileKey(object.Key); piece || file {
+			return object.Key, err
 		}
 	}
-	return err
+	return "", err
 }
 
 func (b *Bucket) loadCatalog(ctx context.Context, t catalog.Timeline) (*Catalog, error) {

@@ -47,10 +47,8 @@ func (b *Bucket) Tail(ctx context.Context, c *Catalog) (*Tail, error) {
 			pieces = nil // a larger piece has replaced one meanwhile
 		case err != nil:
 			return nil, err
-		case whole && tail.reaches():
+		case whole || holes > 0:
 			return tail, nil
-		case holes > 0:
-			return tail, tail.checkReach(b)
 		default:
 			holes++
 		}
@@ -87,28 +85,22 @@ func (b *Bucket) fillTail(ctx context.Context, tail *Tail, pieces []Piece) (whol
 	return whole, nil
 }
 
-// reaches says whether all is there that was when the last epoch began.
-func (t *Tail) reaches() bool {
+// CheckReach makes sure that the catalog, with the files behind it, comes as far as when the
+// last epoch began: an older catalog would let files be forgotten. A piece that is lost is
+// another matter: the source is asked for its bytes again.
+func (b *Bucket) CheckReach(t *Tail) error {
 	if t.Source == nil || len(t.Source.Epochs) == 0 {
-		return true
-	}
-	began := t.Source.Epochs[len(t.Source.Epochs)-1]
-	seq, end := uint64(len(t.Catalog.Manifests)), int64(0) // complete files, and how far the one behind them is there
-	if n := len(t.Chains); n > 0 {
-		seq, end = t.Chains[n-1].Seq-1, t.Chains[n-1].End()
-	}
-	return began.Timeline != t.Catalog.Timeline.Number || began.Seq <= seq || began.Seq == seq+1 && began.Offset <= end
-}
-
-func (t *Tail) checkReach(b *Bucket) error {
-	if t.reaches() {
 		return nil
 	}
+	seq := uint64(len(t.Catalog.Manifests) + len(t.Chains))
 	began := t.Source.Epochs[len(t.Source.Epochs)-1]
+	if began.Timeline != t.Catalog.Timeline.Number || began.Seq <= seq+1 {
+		return nil
+	}
 	return &DamageError{
 		Key:      b.CatalogKey(t.Catalog.Timeline),
-		Expected: fmt.Sprintf("the files up to %s:%d, or pieces of them, as when epoch %d began", began.File, began.Offset, began.Number),
-		Found:    fmt.Sprintf("%d files, and no pieces up to there", len(t.Catalog.Manifests)),
+		Expected: fmt.Sprintf("the files before %s, as when epoch %d began", began.File, began.Number),
+		Found:    fmt.Sprintf("%d files instead of %d", seq, began.Seq-1),
 	}
 }
 
