@@ -39,15 +39,7 @@ func (c *bucketChecker) compareLease() {
 // compareCatalog compares the catalog with source.json.
 func (c *bucketChecker) compareCatalog() {
 	key := c.b.CatalogKey(c.catalog.Timeline)
-	switch epoch := c.catalog.Epoch; {
-	case epoch == 0:
-		for _, o := range c.objects {
-			if timeline, _ := c.timelineOf(o.Key); timeline == c.catalog.Timeline.Dir() {
-				c.note(key, 0, "a catalog, which comes before "+o.Key, "no such object")
-				return
-			}
-		}
-	case epoch < c.source.Epoch:
+	if epoch := c.catalog.Epoch; epoch > 0 && epoch < c.source.Epoch {
 		c.note(key, 0, fmt.Sprintf("epoch %d or a later one, as source.json says", c.source.Epoch), fmt.Sprintf("epoch %d: an older copy", epoch))
 	}
 	for _, m := range c.catalog.Manifests {
@@ -57,11 +49,11 @@ func (c *bucketChecker) compareCatalog() {
 		}
 	}
 	c.cuts(c.b.SourceKey())
-	c.compareEpochs(key)
+	c.compareEpochs()
 }
 
 // compareEpochs compares where the last epoch began with what is there.
-func (c *bucketChecker) compareEpochs(key string) {
+func (c *bucketChecker) compareEpochs() {
 	n := len(c.source.Epochs)
 	if n == 0 || c.tail == nil {
 		return
@@ -76,8 +68,8 @@ func (c *bucketChecker) compareEpochs(key string) {
 		}
 	} else if began.Offset > 0 && i == uint64(len(c.tail.Chains)) {
 		c.noteMissing(began.File, 0, began.Offset, fmt.Sprintf("epoch %d began there", began.Number))
-	} else if i > uint64(len(c.tail.Chains)) {
-		c.note(key, 0, fmt.Sprintf("the %d files before file %d, in which epoch %d began", began.Seq-1, began.Seq, began.Number), fmt.Sprintf("%d: an older copy", listed))
+	} else if damage := (*bucket.DamageError)(nil); errors.As(c.b.CheckReach(c.tail), &damage) {
+		c.note(damage.Key, 0, damage.Expected, damage.Found)
 	}
 }
 
@@ -98,16 +90,6 @@ func (c *bucketChecker) noteMissing(file string, from, to int64, why string) {
 func (c *bucketChecker) wrongSize(o store.Object) bool {
 	id, piece := c.b.ParsePieceKey(o.Key)
 	return piece && id.Size() != o.Size
-}
-
-// timelineOf says to which timeline's folder a key belongs, if it is one of a file or a
-// piece.
-func (c *bucketChecker) timelineOf(key string) (timeline string, ok bool) {
-	if id, piece := c.b.ParsePieceKey(key); piece {
-		return id.Timeline, true
-	}
-	timeline, _, _, ok = c.b.ParseFileKey(key)
-	return timeline, ok
 }
 
 // sortObjects finds what belongs to nothing.
