@@ -39,10 +39,8 @@ func TestNothingIsFoundInASoundBucket(t *testing.T) {
 		}
 		u := receiveUndisturbed(t, smallHistory(seed, checksum, 4, 10+rnd.IntN(40)))
 		s, c := memStore(), randomContent(rnd, u.h)
-		if rnd.IntN(2) == 0 { // another writer before, which was cut off
-			before := c
-			before.end = c.end / 2
-			u.fill(t, s, before)
+		if rnd.IntN(2) == 0 {
+			u.fillHalf(t, s, c)
 		}
 		b := u.fill(t, s, c)
 		found, _, done := checkedBucket(t, s)

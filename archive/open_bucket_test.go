@@ -56,10 +56,8 @@ func TestABucketAloneIsReadAndSearched(t *testing.T) {
 			}
 			u := receiveUndisturbed(t, steppingHistory(seed, checksum, 4, 10+rnd.IntN(40)))
 			s, c := memStore(), randomContent(rnd, u.h)
-			if rnd.IntN(3) == 0 { // another writer before, which was cut off
-				before := c
-				before.end = c.end / 2
-				u.fill(t, s, before)
+			if rnd.IntN(3) == 0 {
+				u.fillHalf(t, s, c)
 			}
 			a := openBucket(t, s, u.fill(t, s, c))
 			want, executed := u.held(c)

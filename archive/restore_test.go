@@ -94,6 +94,13 @@ type content struct {
 	hideGTIDs        bool       // as where they are too many for a piece's facts
 }
 
+// fillHalf is fill by a writer before that one, who was cut off half way through the open file.
+func (u *undisturbed) fillHalf(t testing.TB, s store.Store, c content) {
+	t.Helper()
+	c.end /= 2
+	u.fill(t, s, c)
+}
+
 // fill puts what an uploader would have put there at some moment.
 func (u *undisturbed) fill(t testing.TB, s store.Store, c content) *bucket.Bucket {
 	t.Helper()
@@ -342,10 +349,8 @@ func TestALogIsMadeFromItsBucketAndGoesOn(t *testing.T) {
 			s := memStore()
 			c := randomContent(rnd, h)
 			t.Logf("seed %d: %d sealed, %d complete, %d bytes of the next", seed, c.sealed, c.complete, c.end)
-			if rnd.IntN(3) == 0 { // another writer before, which was cut off
-				before := c
-				before.end = c.end / 2
-				u.fill(t, s, before)
+			if rnd.IntN(3) == 0 {
+				u.fillHalf(t, s, c)
 			}
 			opts := restoreOptions(t, memfs.New(), u.fill(t, s, c), remoteFiles(t, s))
 			l := mustOpen(t, opts)
